@@ -42,6 +42,7 @@ export const errorCatalogue = {
   PROVIDER_UNAVAILABLE: kind(503, true, 'The provider cannot be reached or is overloaded.'),
   PROVIDER_RATE_LIMITED: kind(503, true, "The provider's own rate limit or quota is used up."),
   PROVIDER_NOT_CONFIGURED: kind(503, false, 'No provider is configured that serves this model; the message names the setting.'),
+  AUTHENTICATION_UNAVAILABLE: kind(503, true, "The token issuer's keys cannot be fetched, so no new token can be verified."),
   SUBGRAPH_UNAVAILABLE: kind(503, true, 'A part of the graph cannot be reached.'),
   DATABASE_UNAVAILABLE: kind(503, true, 'The database does not answer.'),
   SHUTTING_DOWN: kind(503, true, 'This process is stopping; another one will answer.'),
