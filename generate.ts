@@ -33,7 +33,7 @@ interface SubgraphContract {
 function readContracts(): SubgraphContract[] {
   return readdirSync(join(root, 'schema'))
     .filter((file) => file.endsWith('.graphql') && file !== 'supergraph.graphql')
-    .sort()
+    .toSorted()
     .map((file) => ({
       name: file.replace(/\.graphql$/, ''),
       sdl: readFileSync(join(root, 'schema', file), 'utf8'),
@@ -51,7 +51,9 @@ export function composeSupergraph(contracts: readonly SubgraphContract[]): strin
     contracts.map(({ name, sdl }) => ({ name, typeDefs: parse(sdl), url: `http://${name}/graphql` })),
   );
   if (composed.errors !== undefined) {
-    throw new Error(`The subgraphs do not compose:\n${composed.errors.map((error) => `- ${error.message}`).join('\n')}`);
+    throw new Error(
+      `The subgraphs do not compose:\n${composed.errors.map((error) => `- ${error.message}`).join('\n')}`,
+    );
   }
   return `# Composed from the other files here by \`npm run generate\`. Generated, never edited.\n\n${composed.supergraphSdl}`;
 }
@@ -131,7 +133,10 @@ export async function generateAll(): Promise<GeneratedFile[]> {
   const contracts = readContracts();
   const files: GeneratedFile[] = [{ path: 'schema/supergraph.graphql', content: composeSupergraph(contracts) }];
   for (const contract of contracts) {
-    files.push({ path: `subgraphs/${contract.name}/resolver-types.ts`, content: await generateResolverTypes(contract) });
+    files.push({
+      path: `subgraphs/${contract.name}/resolver-types.ts`,
+      content: await generateResolverTypes(contract),
+    });
   }
   return files;
 }
