@@ -20,6 +20,9 @@ export interface PreparedOperation {
   readonly source: string;
   readonly name: string | undefined;
   readonly kind: 'query' | 'mutation' | 'subscription';
+  /** Whether it asks for `__schema` or `__type`. */
+  readonly introspects: boolean;
+  /** The one operation and the fragments it uses. */
   readonly document: DocumentNode;
   readonly definition: OperationDefinitionNode;
   readonly plan: QueryPlan;
