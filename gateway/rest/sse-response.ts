@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
+
+/** Proxies close a connection after 30 or 60 quiet seconds; a comment line keeps it open and means nothing. */
+const pingIntervalMs = 15_000;
+/** A client that takes nothing for this long is gone, whatever TCP says. */
+const drainTimeoutMs = 60_000;
+
+/**
+ * Server-sent events on a Fastify reply, at the client's pace. The reply is taken out of Fastify's hands with the
+ * first write; headers set on it until then are sent.
+ */
+export class SseResponse {
+  readonly #raw: ServerResponse;
+  readonly #ping: NodeJS.Timeout;
+
+  constructor(reply: FastifyReply) {
+    reply.hijack();
+    this.#raw = reply.raw;
+    for (const [name, value] of Object.entries(reply.getHeaders())) {
+      if (value !== undefined) this.#raw.setHeader(name, value);
+    }
+    this.#raw.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      // `no-transform`: a proxy that compresses would hold the events back.
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+    });
+    this.#ping = setInterval(() => this.#sendPing(), pingIntervalMs);
+    this.#ping.unref();
+  }
+
+  /** False when the client is gone. */
+  get open(): boolean {
+    return !this.#raw.destroyed && !this.#raw.writableEnded;
+  }
+
+  /** Resolves when the client can take more. What is written to a client that left is dropped. */
+  write(text: string): Promise<void> | undefined {
+    if (text === '' || !this.open) return undefined;
+    this.#ping.refresh();
+    return this.#raw.write(text) ? undefined : this.#drained();
+  }
+
+  /** Ends the response. Safe to call twice. */
+  end(): void {
+    clearInterval(this.#ping);
+    if (this.open) this.#raw.end();
+  }
+
+  #sendPing(): void {
+    if (this.open && !this.#raw.writableNeedDrain) this.#raw.write(': ping\n\n');
+  }
+
+  async #drained(): Promise<void> {
+    const ended = new AbortController();
+    const timer = setTimeout(() => this.#raw.destroy(), drainTimeoutMs);
+    try {
+      // Whichever loses stops listening.
+      await Promise.race([
+        once(this.#raw, 'drain', { signal: ended.signal }),
+        once(this.#raw, 'close', { signal: ended.signal }),
+      ]);
+    } finally {
+      clearTimeout(timer);
+      ended.abort();
+    }
+  }
+}
