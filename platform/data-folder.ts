@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { ConfigError } from './config.ts';
 
 const LOCK_FILE = 'lock';
 const OWNER_FILE = 'lock.owner';
@@ -12,17 +13,24 @@ const SECRET_BYTES = 32;
 export interface DataFolder {
   /** Absolute. */
   readonly path: string;
+  /** True on the first start: no process held the folder before, though a token may have been issued from it. */
+  readonly isNew: boolean;
   /** A random secret that stays the same for ever: made once, on first use. */
   secret(name: string): Promise<string>;
   /** Lets another process have the folder. Also the end of the process does, whatever ends it. */
   close(): void;
 }
 
-/** The folder cannot be had: used by another process, or not to be written. Its message is one line for the user. */
-export class DataFolderError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+/**
+ * The data folder cannot be had: used by another process, not to be written, or damaged. Its message is one line for
+ * the user, who can mend it as any bad setting.
+ */
+export class DataFolderError extends ConfigError {
+  constructor(message: string, cause?: unknown) {
+    super([{ name: 'DATA_DIR', reason: message }]);
     this.name = 'DataFolderError';
+    this.message = message;
+    this.cause = cause;
   }
 }
 
@@ -33,9 +41,11 @@ export class DataFolderError extends Error {
  */
 export async function openDataFolder(folder: string): Promise<DataFolder> {
   const absolute = path.resolve(folder);
+  const isNew = !existsSync(path.join(absolute, LOCK_FILE));
   const lock = takeLock(absolute);
   return {
     path: absolute,
+    isNew,
     secret: (name) => readOrCreateSecret(absolute, name),
     close: () => lock.close(),
   };
@@ -61,11 +71,9 @@ function takeLock(folder: string): DatabaseSync {
   } catch (error) {
     const { message } = error as Error;
     if (/database is locked/.test(message)) {
-      throw new DataFolderError(`data folder ${folder} is in use by process ${ownerOf(folder)}; stop it or set DATA_DIR`, { cause: error });
+      throw new DataFolderError(`data folder ${folder} is in use by process ${ownerOf(folder)}; stop it or set DATA_DIR`, error);
     }
-    throw new DataFolderError(`data folder ${folder} cannot be used: ${message}; set DATA_DIR to a folder this user may write`, {
-      cause: error,
-    });
+    throw new DataFolderError(`data folder ${folder} cannot be used: ${message}; set DATA_DIR to a folder this user may write`, error);
   }
 }
 
@@ -99,7 +107,7 @@ export async function readOrCreateSecret(folder: string, name: string): Promise<
     });
   } catch (error) {
     if (error instanceof DataFolderError) throw error;
-    throw new DataFolderError(`the secret ${file} cannot be read or made: ${(error as Error).message}`, { cause: error });
+    throw new DataFolderError(`the secret ${file} cannot be read or made: ${(error as Error).message}`, error);
   }
 }
 

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
+import { DataFolderError } from './data-folder.ts';
 import type { EmbeddedExtension } from './embedded-postgres-engine.ts';
 import type { CloseRequest, WorkerMessage, WorkerSettings } from './embedded-postgres-worker.ts';
 
@@ -58,7 +59,7 @@ export interface EmbeddedPostgres {
  * PostgreSQL 18 with one session for all connections, hence without `SET`, named prepared statements, session advisory
  * locks, temporary tables and LISTEN. A commit that was acknowledged survives a kill -9.
  *
- * @throws Error with one line for the user when the folder cannot be written, or is damaged
+ * @throws DataFolderError when the folder cannot be written, or is damaged
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const socketDirectory = await makeSocketDirectory(options.dataFolder);
@@ -185,7 +186,7 @@ class Supervisor {
           ready = true;
           resolve(message.serverVersion);
         } else {
-          lastError = new Error(`the embedded database cannot be used: ${message.reason}`);
+          lastError = new DataFolderError(`the embedded database cannot be used: ${message.reason}`);
         }
       });
       worker.on('error', (error: Error) => (lastError = error));

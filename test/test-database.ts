@@ -78,6 +78,12 @@ async function template(): Promise<string> {
   return place;
 }
 
+/** A fresh database on the real PostgreSQL, for what runs on nothing else. @throws when TEST_DATABASE_URL is not set */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  if (realPostgresSkipped) throw new Error('TEST_DATABASE_URL is not set');
+  return openTestDatabase('postgres');
+}
+
 async function openOnServer(url: string): Promise<TestDatabase> {
   const database = `test_${randomBytes(8).toString('hex')}`;
   await onServer(url, `create database ${database}`);
