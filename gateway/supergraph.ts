@@ -58,26 +58,28 @@ const defaultFetchDeadlineMs = 60_000;
 export class Supergraph {
   /** What clients see: without federation's own fields and what is `@inaccessible`. */
   readonly apiSchema: GraphQLSchema;
+  readonly sdl: string;
+  readonly limits: OperationLimits;
   readonly #federationApiSchema: Schema;
   readonly #planner: QueryPlanner;
   readonly #executor: PlanExecutor;
   readonly #hidingTypes: ReadonlySet<string>;
-  readonly #limits: OperationLimits;
   readonly #logger: Logger;
   readonly #passThroughWanted: boolean;
   readonly #prepared: LRUCache<string, Preparation>;
 
-  private constructor(federation: FederationSupergraph, options: SupergraphOptions) {
+  private constructor(sdl: string, federation: FederationSupergraph, options: SupergraphOptions) {
     const { transports, limits, logger, fetchDeadlineMs = defaultFetchDeadlineMs, preparedOperationsMax = 1_000, passThrough = true } = options;
     const missing = federation.subgraphsMetadata().filter(({ name }) => !Object.hasOwn(transports, name));
     if (missing.length > 0) {
       throw new Error(`The supergraph names subgraphs that this gateway has no address of: ${missing.map(({ name }) => name).join(', ')}.`);
     }
+    this.sdl = sdl;
     this.#federationApiSchema = federation.apiSchema();
     this.apiSchema = this.#federationApiSchema.toGraphQLJSSchema();
     this.#planner = new QueryPlanner(federation);
     this.#hidingTypes = typesThatHide(federation, this.apiSchema);
-    this.#limits = { ...defaultLimits, ...limits };
+    this.limits = { ...defaultLimits, ...limits };
     this.#logger = logger;
     this.#passThroughWanted = passThrough;
     this.#prepared = new LRUCache({ max: preparedOperationsMax });
@@ -93,7 +95,7 @@ export class Supergraph {
 
   /** @throws Error when the SDL is no supergraph, or names a subgraph without a transport */
   static fromSdl(sdl: string, options: SupergraphOptions): Supergraph {
-    return new Supergraph(FederationSupergraph.build(sdl), options);
+    return new Supergraph(sdl, FederationSupergraph.build(sdl), options);
   }
 
   /**
@@ -104,7 +106,7 @@ export class Supergraph {
    */
   prepare(source: string, operationName?: string): Preparation {
     // Not even hashed beyond the limit. Names hold no space, so the key is unambiguous.
-    const key = source.length > this.#limits.sourceLengthMax ? undefined : operationName === undefined ? source : `${operationName} ${source}`;
+    const key = source.length > this.limits.sourceLengthMax ? undefined : operationName === undefined ? source : `${operationName} ${source}`;
     const known = key === undefined ? undefined : this.#prepared.get(key);
     if (known !== undefined) return known;
     const preparation = this.#prepareAnew(source, operationName);
@@ -167,8 +169,8 @@ export class Supergraph {
 
   #prepareAnew(source: string, operationName: string | undefined): Preparation {
     try {
-      const whole = parseWithinLimits(source, this.#limits);
-      checkLimits(whole, this.#limits);
+      const whole = parseWithinLimits(source, this.limits);
+      checkLimits(whole, this.limits);
       refuseConditionsAtSubscriptionRoots(whole);
       const errors = validate(this.apiSchema, whole, specifiedRules, { maxErrors: 10 });
       if (errors.length > 0) return { errors: errors.map((error) => requestError('GRAPHQL_VALIDATION_FAILED', error)) };

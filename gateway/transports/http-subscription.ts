@@ -97,6 +97,7 @@ export class HttpSubscription implements AsyncIterableIterator<ExecutionResult>,
     }
     try {
       for (const { event, data } of this.#parser.push(chunk)) {
+        if (this.#finished !== undefined) break;
         if (event === 'complete') this.#finish(undefined);
         else if (event === 'next') this.#take(data);
       }
@@ -105,7 +106,7 @@ export class HttpSubscription implements AsyncIterableIterator<ExecutionResult>,
       this.#finish(new SubgraphFailure('SUBGRAPH_BAD_RESPONSE', `The part "${name}" of the graph sent an event of more than ${responseBytesMax} characters.`, error));
     }
     this.#give();
-    if (this.#held.length - this.#taken >= eventsHeldMax) controller.pause();
+    if (this.#finished === undefined && this.#held.length - this.#taken >= eventsHeldMax) controller.pause();
   }
 
   onResponseEnd(): void {
@@ -171,8 +172,7 @@ export class HttpSubscription implements AsyncIterableIterator<ExecutionResult>,
     if (this.#finished !== undefined || this.#closed) return;
     this.#finished = { failure };
     this.#give();
-    // After `complete` nothing more is read; a server that leaves the connection open must not keep it.
-    if (this.#status !== 0 && this.#json === undefined) this.#controller?.abort(new errors.RequestAbortedError());
+    if (failure !== undefined) this.#controller?.abort(new errors.RequestAbortedError());
   }
 
   #close(): void {
@@ -180,7 +180,10 @@ export class HttpSubscription implements AsyncIterableIterator<ExecutionResult>,
     this.#closed = true;
     this.#options.signal.removeEventListener('abort', this.#onAbort);
     this.#held.length = 0;
-    this.#controller?.abort(new errors.RequestAbortedError());
+    const complete = this.#finished !== undefined && this.#finished.failure === undefined;
+    // A stream that said `complete` ends by itself, and its connection serves the next one.
+    if (!complete) this.#controller?.abort(new errors.RequestAbortedError());
+    else if (this.#controller?.paused === true) this.#controller.resume();
     const waiting = this.#waiting;
     this.#waiting = undefined;
     waiting?.resolve({ done: true, value: undefined });
