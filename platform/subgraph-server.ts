@@ -201,7 +201,9 @@ class SubscriptionStream implements AsyncIterableIterator<ExecutionResult> {
       this.#state = 'open';
       const opened = await this.#open(this.#controller.signal);
       if (!(Symbol.asyncIterator in opened)) {
-        this.#end();
+        // Not #end(): its abort would overtake this result in the race of next().
+        this.#state = 'done';
+        this.#outer.removeEventListener('abort', this.#onOuterAbort);
         return { done: false, value: opened };
       }
       this.#source = opened;
