@@ -33,7 +33,10 @@ export interface CompiledStream {
   readonly mapEvent: MapOutput;
   /** The subscription's root field. */
   readonly responseName: string;
-  readonly subscribe: (request: OperationRequest, signal: AbortSignal) => AsyncIterableIterator<FormattedExecutionResult>;
+  readonly subscribe: (
+    request: OperationRequest,
+    signal: AbortSignal,
+  ) => AsyncIterableIterator<FormattedExecutionResult>;
 }
 
 export type CompiledTable = ReadonlyMap<RestRoute, CompiledRoute>;
@@ -68,7 +71,11 @@ function compileRoute(route: RestRoute, supergraph: Supergraph): CompiledRoute {
   if (wholeList || ('list' in response && response.list !== undefined)) connectionNodes(shape);
   const toBody = 'render' in response ? renderWith(response) : mapWith(response, shape);
 
-  const execute = async (mapped: MappedRequest, variables: Readonly<Record<string, unknown>>, context: AnswerContext) => {
+  const execute = async (
+    mapped: MappedRequest,
+    variables: Readonly<Record<string, unknown>>,
+    context: AnswerContext,
+  ) => {
     const result = await supergraph.execute(operation, { ...context.operationRequest, variables }, context.signal);
     if (result.errors !== undefined && result.errors.length > 0) throw resultError(result.errors, mapped.toClientPath);
     const value = result.data?.[responseName];
@@ -84,7 +91,10 @@ function compileRoute(route: RestRoute, supergraph: Supergraph): CompiledRoute {
       const { variables } = mapped;
       let value = await execute(mapped, variables, context);
       if (wholeList && variables['first'] === undefined && variables['after'] === undefined) {
-        value = await withOtherPages(value as Connection, (after) => execute(mapped, { ...variables, after }, context) as Promise<Connection>);
+        value = await withOtherPages(
+          value as Connection,
+          (after) => execute(mapped, { ...variables, after }, context) as Promise<Connection>,
+        );
       }
       return toBody(value, context);
     },
@@ -112,7 +122,8 @@ function prepare(supergraph: Supergraph, source: string): PreparedOperation {
 }
 
 /** The document of an operation for those who only need its shape. */
-export const shapeOf = (schema: GraphQLSchema, source: string): OutputShape => rootShape(schema, parse(source) as DocumentNode).shape;
+export const shapeOf = (schema: GraphQLSchema, source: string): OutputShape =>
+  rootShape(schema, parse(source) as DocumentNode).shape;
 
 // --- answers ----------------------------------------------------------------------------------------------------
 
@@ -149,11 +160,17 @@ interface Connection {
  * @throws Error when the operation does not select what a list needs
  */
 export function connectionNodes(shape: OutputShape): OutputShape {
-  const field = (of: ObjectShape | undefined, name: string) => of?.fields.find(({ responseName }) => responseName === name)?.shape;
+  const field = (of: ObjectShape | undefined, name: string) =>
+    of?.fields.find(({ responseName }) => responseName === name)?.shape;
   const connection = shape.kind === 'object' ? shape : undefined;
   const nodes = field(connection, 'nodes');
   const pageInfo = field(connection, 'pageInfo');
-  if (nodes === undefined || pageInfo?.kind !== 'object' || !field(pageInfo, 'hasNextPage') || !field(pageInfo, 'endCursor')) {
+  if (
+    nodes === undefined ||
+    pageInfo?.kind !== 'object' ||
+    !field(pageInfo, 'hasNextPage') ||
+    !field(pageInfo, 'endCursor')
+  ) {
     throw new Error('a list selects `nodes` and `pageInfo { hasNextPage endCursor }`');
   }
   return nodes;

@@ -43,7 +43,8 @@ export function compileInput(type: GraphQLInputType, readers: InputReaders = new
 function compile(type: GraphQLInputType, readers: InputReaders): ReadInput {
   if (isNonNullType(type)) {
     const read = compileInput(type.ofType, readers);
-    return (value, reading) => (value === null || value === undefined ? reading.refuse('is required and must not be null') : read(value, reading));
+    return (value, reading) =>
+      value === null || value === undefined ? reading.refuse('is required and must not be null') : read(value, reading);
   }
   if (isListType(type)) return nullable(compileList(type.ofType, readers));
   if (isInputObjectType(type)) return nullable(compileObject(type, readers));
@@ -111,8 +112,7 @@ function compileEnum(type: GraphQLEnumType): ReadInput {
   return (value, reading) => {
     if (typeof value !== 'string') return reading.refuse(`must be one of ${choices}, not ${typeWord(value)}`);
     const name = byRestName.get(value) ?? byRestName.get(value.toLowerCase());
-    if (name !== undefined || reading.full) return name;
-    return reading.refuse(`must be one of ${choices}${didYouMean(value, byRestName.keys())}`);
+    return name ?? reading.refuse(`must be one of ${choices}`);
   };
 }
 
@@ -141,7 +141,8 @@ const readText: ReadInput = (value, reading) => {
 const readInt: ReadInput = (value, reading) => {
   if (typeof value !== 'number') return reading.refuse(`must be a whole number, not ${typeWord(value)}`);
   if (!Number.isInteger(value)) return reading.refuse(`must be a whole number, not ${value}`);
-  if (value > 2_147_483_647 || value < -2_147_483_648) return reading.refuse('must lie between -2147483648 and 2147483647');
+  if (value > 2_147_483_647 || value < -2_147_483_648)
+    return reading.refuse('must lie between -2147483648 and 2147483647');
   return value;
 };
 

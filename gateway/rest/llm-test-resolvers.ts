@@ -13,9 +13,20 @@ export interface LlmTestResolvers {
   readonly open: { count: number };
 }
 
-const usage = { inputTokens: 7, outputTokens: 5, cachedInputTokens: 2, reasoningTokens: 1, costUsd: 0.000123, estimated: false };
+const usage = {
+  inputTokens: 7,
+  outputTokens: 5,
+  cachedInputTokens: 2,
+  reasoningTokens: 1,
+  costUsd: 0.000123,
+  estimated: false,
+};
 const createdAt = '2026-11-22T10:00:00.000Z';
-const toolCall = { id: 'call_1', type: 'FUNCTION', function: { name: 'get_weather', arguments: '{"cityName":"Kyiv"}' } };
+const toolCall = {
+  id: 'call_1',
+  type: 'FUNCTION',
+  function: { name: 'get_weather', arguments: '{"cityName":"Kyiv"}' },
+};
 const providerState = { someKey: ['Kept_as_is'] };
 
 const figures = {
@@ -61,17 +72,35 @@ export function llmTestResolvers(): LlmTestResolvers {
     asked.push({ input, requestId });
     const name = String(input['model']);
     if (name === 'refuse:INVALID_INPUT') {
-      throw invalidInput([{ path: 'input.messages[0].toolCallId', reason: 'is required of a tool' }, { path: 'maxTokens', reason: 'must be positive' }]);
+      throw invalidInput([
+        { path: 'input.messages[0].toolCallId', reason: 'is required of a tool' },
+        { path: 'maxTokens', reason: 'must be positive' },
+      ]);
     }
-    if (name.startsWith('refuse:')) throw new AppError(name.slice(7) as 'RATE_LIMITED', `Refused with ${name.slice(7)}.`, { retryAfterMs: 1_200 });
+    if (name.startsWith('refuse:'))
+      throw new AppError(name.slice(7) as 'RATE_LIMITED', `Refused with ${name.slice(7)}.`, { retryAfterMs: 1_200 });
     if (name === 'defect') throw new Error('a secret inner detail');
   };
 
-  async function* events(input: Record<string, unknown>, requestId: string, signal: AbortSignal): AsyncGenerator<Record<string, unknown>> {
+  async function* events(
+    input: Record<string, unknown>,
+    requestId: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<Record<string, unknown>> {
     open.count += 1;
     try {
       const name = String(input['model']);
-      const failed = { type: 'FAILED', error: { code: 'PROVIDER_UNAVAILABLE', message: 'The provider is down.', retryable: true, retryAfterMs: 500, requestId }, usage: null };
+      const failed = {
+        type: 'FAILED',
+        error: {
+          code: 'PROVIDER_UNAVAILABLE',
+          message: 'The provider is down.',
+          retryable: true,
+          retryAfterMs: 500,
+          requestId,
+        },
+        usage: null,
+      };
       if (name === 'fails-at-once') {
         yield failed;
         return;
@@ -81,8 +110,12 @@ export function llmTestResolvers(): LlmTestResolvers {
         yield failed;
         return;
       }
-      if (name === 'quiet') await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
-      if (name === 'flood') for (let index = 0; index < 20_000; index += 1) yield { type: 'TEXT', text: 'x'.repeat(10_000) };
+      if (name === 'quiet')
+        await new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+        );
+      if (name === 'flood')
+        for (let index = 0; index < 20_000; index += 1) yield { type: 'TEXT', text: 'x'.repeat(10_000) };
       if (name === 'tokens') for (let index = 0; index < 1_000; index += 1) yield { type: 'TEXT', text: ' token' };
       yield { type: 'REASONING', text: 'hmm' };
       yield { type: 'TEXT', text: 'Hel' };
@@ -99,15 +132,25 @@ export function llmTestResolvers(): LlmTestResolvers {
         yield { type: 'TOOL_CALL', index: 1, id: 'call_2', name: 'get_time', arguments: '{}' };
         yield { type: 'TOOL_CALL', index: 0, id: null, name: null, arguments: '"Kyiv"}' };
       }
-      yield { type: 'FINISHED', finishReason: name === 'tools' ? 'TOOL_CALLS' : 'STOP', usage, providerState: name === 'tools' ? providerState : null };
+      yield {
+        type: 'FINISHED',
+        finishReason: name === 'tools' ? 'TOOL_CALLS' : 'STOP',
+        usage,
+        providerState: name === 'tools' ? providerState : null,
+      };
     } finally {
       open.count -= 1;
     }
   }
 
   const typeNames: Record<string, string> = {
-    STARTED: 'CompletionStarted', TEXT: 'CompletionText', REASONING: 'CompletionReasoning', REFUSAL: 'CompletionRefusal',
-    TOOL_CALL: 'CompletionToolCall', FINISHED: 'CompletionFinished', FAILED: 'CompletionFailed',
+    STARTED: 'CompletionStarted',
+    TEXT: 'CompletionText',
+    REASONING: 'CompletionReasoning',
+    REFUSAL: 'CompletionRefusal',
+    TOOL_CALL: 'CompletionToolCall',
+    FINISHED: 'CompletionFinished',
+    FAILED: 'CompletionFailed',
   };
 
   const resolvers = {
@@ -116,17 +159,34 @@ export function llmTestResolvers(): LlmTestResolvers {
         const start = after === undefined || after === null ? 0 : Number(after) + 1;
         const nodes = models.slice(start, start + Math.min(first, 100));
         const end = start + nodes.length - 1;
-        const pageInfo = { hasNextPage: end < models.length - 1, hasPreviousPage: start > 0, startCursor: String(start), endCursor: String(end) };
+        const pageInfo = {
+          hasNextPage: end < models.length - 1,
+          hasPreviousPage: start > 0,
+          startCursor: String(start),
+          endCursor: String(end),
+        };
         return { nodes, edges: [], pageInfo };
       },
-      model: (_: unknown, { id }: { id: string }) => models.find((candidate) => candidate.id === id || candidate.name === id) ?? null,
+      model: (_: unknown, { id }: { id: string }) =>
+        models.find((candidate) => candidate.id === id || candidate.name === id) ?? null,
       llmUsage: (_: unknown, args: Record<string, unknown>) => {
         asked.push({ input: args, requestId: '' });
-        return { microdaoId: 'microdao:daarion', agentId: (args['filter'] as { agentId?: string })?.agentId ?? null, from: createdAt, to: createdAt, period: args['period'], totals: figures };
+        return {
+          microdaoId: 'microdao:daarion',
+          agentId: (args['filter'] as { agentId?: string })?.agentId ?? null,
+          from: createdAt,
+          to: createdAt,
+          period: args['period'],
+          totals: figures,
+        };
       },
       llmRequests: (_: unknown, args: Record<string, unknown>) => {
         asked.push({ input: args, requestId: '' });
-        return { nodes: [], edges: [], pageInfo: { hasNextPage: true, hasPreviousPage: false, startCursor: null, endCursor: 'cursor-1' } };
+        return {
+          nodes: [],
+          edges: [],
+          pageInfo: { hasNextPage: true, hasPreviousPage: false, startCursor: null, endCursor: 'cursor-1' },
+        };
       },
     },
     LlmUsage: { groups: () => [{ key: 'openai/gpt-4o', ...figures }] },
@@ -138,7 +198,12 @@ export function llmTestResolvers(): LlmTestResolvers {
         note(input, requestId);
         const tools = input['model'] === 'tools';
         return {
-          id: 'cmpl_1', requestId, model: 'gpt-4o', provider: 'openai', createdAt, usage,
+          id: 'cmpl_1',
+          requestId,
+          model: 'gpt-4o',
+          provider: 'openai',
+          createdAt,
+          usage,
           finishReason: tools ? 'TOOL_CALLS' : 'STOP',
           message: {
             role: 'ASSISTANT',
@@ -153,7 +218,12 @@ export function llmTestResolvers(): LlmTestResolvers {
       embed: (_: unknown, { input }: { input: Record<string, unknown> }, { requestId }: { requestId: string }) => {
         note(input, requestId);
         return {
-          id: 'emb_1', requestId, model: 'text-embedding-3-small', provider: 'openai', dimensions: 3, usage,
+          id: 'emb_1',
+          requestId,
+          model: 'text-embedding-3-small',
+          provider: 'openai',
+          dimensions: 3,
+          usage,
           embeddings: (input['input'] as string[]).map((_text, index) => [0.5, -0.25, index]),
         };
       },
@@ -164,7 +234,11 @@ export function llmTestResolvers(): LlmTestResolvers {
     },
     Subscription: {
       completion: {
-        subscribe: (_: unknown, { input }: { input: Record<string, unknown> }, { requestId, signal }: { requestId: string; signal: AbortSignal }) => {
+        subscribe: (
+          _: unknown,
+          { input }: { input: Record<string, unknown> },
+          { requestId, signal }: { requestId: string; signal: AbortSignal },
+        ) => {
           note(input, requestId);
           return events(input, requestId, signal);
         },

@@ -8,7 +8,9 @@ export interface GraphqlCompletion {
     readonly content: string | null;
     readonly reasoning: string | null;
     readonly refusal: string | null;
-    readonly toolCalls: readonly { readonly id: string; readonly function: { readonly name: string; readonly arguments: string } }[] | null;
+    readonly toolCalls:
+      | readonly { readonly id: string; readonly function: { readonly name: string; readonly arguments: string } }[]
+      | null;
     readonly providerState: unknown;
   };
   readonly finishReason: string;
@@ -53,7 +55,13 @@ export function toChatCompletion(completion: GraphqlCompletion): unknown {
           ...(message.reasoning === null ? {} : { reasoning_content: message.reasoning }),
           ...(message.toolCalls === null || message.toolCalls.length === 0
             ? {}
-            : { tool_calls: message.toolCalls.map((call) => ({ id: call.id, type: 'function', function: call.function })) }),
+            : {
+                tool_calls: message.toolCalls.map((call) => ({
+                  id: call.id,
+                  type: 'function',
+                  function: call.function,
+                })),
+              }),
           // A client that sends the message back sends this along, as reasoning models with tools need.
           ...(message.providerState === null ? {} : { provider_state: message.providerState }),
         },

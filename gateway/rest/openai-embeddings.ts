@@ -8,7 +8,10 @@ const sameNames = ['model', 'dimensions', 'microdao_id', 'agent_id', 'idempotenc
 const knownNames = new Set<string>([...sameNames, 'input', 'encoding_format', 'user']);
 
 /** The body of OpenAI's embeddings in the spelling of `/internal/llm/embed`. */
-export function translateEmbeddingRequest(body: Readonly<Record<string, unknown>>, reading: InputReading): TranslatedBody {
+export function translateEmbeddingRequest(
+  body: Readonly<Record<string, unknown>>,
+  reading: InputReading,
+): TranslatedBody {
   const result: Record<string, unknown> = {};
   for (const name of sameNames) if (isSet(body[name])) result[name] = body[name];
   const input = body['input'];
@@ -16,7 +19,10 @@ export function translateEmbeddingRequest(body: Readonly<Record<string, unknown>
   else if (input !== undefined) result['input'] = input;
   const format = body['encoding_format'];
   if (isSet(format) && format !== 'float' && format !== 'base64') {
-    reading.refuseAt('encoding_format', `must be "float" or "base64"${typeof format === 'string' ? '' : `, not ${typeWord(format)}`}`);
+    reading.refuseAt(
+      'encoding_format',
+      `must be "float" or "base64"${typeof format === 'string' ? '' : `, not ${typeWord(format)}`}`,
+    );
   }
   for (const name of Object.keys(body)) {
     // `user` tells the vendor about abuse and changes no vector; of anything else the client expects an effect.
@@ -52,7 +58,12 @@ export function toEmbeddingList(result: GraphqlEmbeddings, body: unknown): unkno
     })),
     model: result.model,
     usage: { prompt_tokens: usage.inputTokens, total_tokens: usage.inputTokens },
-    x_supergraph: { provider: result.provider, request_id: result.requestId, cost_usd: usage.costUsd, usage_estimated: usage.estimated },
+    x_supergraph: {
+      provider: result.provider,
+      request_id: result.requestId,
+      cost_usd: usage.costUsd,
+      usage_estimated: usage.estimated,
+    },
   };
 }
 

@@ -24,7 +24,8 @@ export interface OpenAiErrorBody {
 }
 
 export function toOpenAiErrorBody(error: AppError, requestId: string): OpenAiErrorBody {
-  const param = error.details?.find(({ path }) => path !== '')?.path ?? (error.code === 'MODEL_NOT_FOUND' ? 'model' : null);
+  const param =
+    error.details?.find(({ path }) => path !== '')?.path ?? (error.code === 'MODEL_NOT_FOUND' ? 'model' : null);
   return {
     error: {
       message: error.message,
@@ -47,7 +48,8 @@ function errorType(status: number): string {
 /** Answers with an error that official OpenAI clients raise as their typed errors, and retry exactly when it helps. */
 export function sendOpenAiError(thrown: unknown, request: FastifyRequest, reply: FastifyReply, logger: Logger): void {
   const error = toAppError(thrown);
-  if (error.code === 'INTERNAL_ERROR') logger.error({ err: error.cause ?? error, requestId: request.id }, 'request failed');
+  if (error.code === 'INTERNAL_ERROR')
+    logger.error({ err: error.cause ?? error, requestId: request.id }, 'request failed');
   request.logged.errorCode = error.code;
   const retryAfter = retryAfterSeconds(error);
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);

@@ -4,13 +4,32 @@ import type { TranslatedBody } from './route.ts';
 
 /** Parameters that have the same name and meaning in `/internal/llm/proxy`. */
 const sameNames = [
-  'model', 'tools', 'tool_choice', 'parallel_tool_calls', 'response_format', 'temperature', 'top_p', 'seed',
-  'reasoning', 'stream', 'microdao_id', 'agent_id', 'idempotency_key',
+  'model',
+  'tools',
+  'tool_choice',
+  'parallel_tool_calls',
+  'response_format',
+  'temperature',
+  'top_p',
+  'seed',
+  'reasoning',
+  'stream',
+  'microdao_id',
+  'agent_id',
+  'idempotency_key',
 ] as const;
 
 /** Read below, each in its own way. */
 const ownHandling = new Set([
-  'messages', 'stop', 'max_tokens', 'max_completion_tokens', 'reasoning_effort', 'n', 'stream_options', 'functions', 'function_call',
+  'messages',
+  'stop',
+  'max_tokens',
+  'max_completion_tokens',
+  'reasoning_effort',
+  'n',
+  'stream_options',
+  'functions',
+  'function_call',
   'provider_options',
 ]);
 
@@ -57,7 +76,10 @@ function readStreamOptions(options: unknown, reading: InputReading): void {
   if (!isSet(options)) return;
   if (!isJsonObject(options)) reading.refuseAt('stream_options', `must be an object, not ${typeWord(options)}`);
   else if (isSet(options['include_usage']) && typeof options['include_usage'] !== 'boolean') {
-    reading.refuseAt('stream_options.include_usage', `must be true or false, not ${typeWord(options['include_usage'])}`);
+    reading.refuseAt(
+      'stream_options.include_usage',
+      `must be true or false, not ${typeWord(options['include_usage'])}`,
+    );
   }
 }
 
@@ -68,7 +90,8 @@ function collectProviderOptions(
 ): Record<string, unknown> {
   const known = new Set<string>(sameNames);
   const given = body['provider_options'];
-  if (isSet(given) && !isJsonObject(given)) reading.refuseAt('provider_options', `must be an object, not ${typeWord(given)}`);
+  if (isSet(given) && !isJsonObject(given))
+    reading.refuseAt('provider_options', `must be an object, not ${typeWord(given)}`);
   // Entries, not assignments: JSON may hold a key `__proto__`.
   const options: [string, unknown][] = Object.entries(body).filter(
     ([name, value]) => isSet(value) && !known.has(name) && !ownHandling.has(name),
@@ -93,14 +116,18 @@ const echoedFields = new Set(['refusal', 'annotations', 'audio', 'function_call'
 
 function translateMessages(messages: unknown, reading: InputReading): unknown {
   if (!Array.isArray(messages)) return messages;
-  return messages.map((message: unknown, index) => (isJsonObject(message) ? translateMessage(message, index, reading) : message));
+  return messages.map((message: unknown, index) =>
+    isJsonObject(message) ? translateMessage(message, index, reading) : message,
+  );
 }
 
 function translateMessage(message: Readonly<Record<string, unknown>>, index: number, reading: InputReading): unknown {
   for (const name of ['audio', 'function_call']) {
     if (isSet(message[name])) reading.refuseAt(`messages[${index}].${name}`, 'is not supported');
   }
-  const result = Object.fromEntries(Object.entries(message).filter(([name, value]) => isSet(value) && !echoedFields.has(name)));
+  const result = Object.fromEntries(
+    Object.entries(message).filter(([name, value]) => isSet(value) && !echoedFields.has(name)),
+  );
   if (message['role'] === 'developer') result['role'] = 'system';
   // What the model said when it refused is what it said.
   if (!isSet(message['content']) && typeof message['refusal'] === 'string') result['content'] = message['refusal'];

@@ -2,7 +2,10 @@ import type { JsonSchema } from './route.ts';
 
 /** JSON Schemas of OpenAI's wire format, as far as this server speaks it. */
 
-const object = (properties: Readonly<Record<string, unknown>>, required: readonly string[] = Object.keys(properties)): JsonSchema => ({
+const object = (
+  properties: Readonly<Record<string, unknown>>,
+  required: readonly string[] = Object.keys(properties),
+): JsonSchema => ({
   type: 'object',
   properties,
   required,
@@ -18,7 +21,10 @@ const toolCalls = {
 };
 
 const tenancy = {
-  microdao_id: { type: 'string', description: 'Beside the header `x-microdao-id`; may be left out by a caller with one membership.' },
+  microdao_id: {
+    type: 'string',
+    description: 'Beside the header `x-microdao-id`; may be left out by a caller with one membership.',
+  },
   agent_id: { type: 'string', description: 'Beside the header `x-agent-id`: the agent that is billed.' },
 };
 
@@ -71,7 +77,12 @@ const usage = object({
 });
 
 const extension = {
-  ...object({ provider: text, request_id: text, cost_usd: { type: ['number', 'null'] }, usage_estimated: { type: 'boolean' } }),
+  ...object({
+    provider: text,
+    request_id: text,
+    cost_usd: { type: ['number', 'null'] },
+    usage_estimated: { type: 'boolean' },
+  }),
   description: "This server's own addition; OpenAI clients ignore it.",
 };
 
@@ -87,7 +98,14 @@ export const chatCompletionSchema: JsonSchema = object({
     items: object({
       index: { const: 0 },
       message: object(
-        { role: { const: 'assistant' }, content: nullableText, refusal: nullableText, reasoning_content: text, tool_calls: toolCalls, provider_state: {} },
+        {
+          role: { const: 'assistant' },
+          content: nullableText,
+          refusal: nullableText,
+          reasoning_content: text,
+          tool_calls: toolCalls,
+          provider_state: {},
+        },
         ['role', 'content', 'refusal'],
       ),
       logprobs: { type: 'null' },
@@ -108,12 +126,24 @@ export const chatChunkSchema: JsonSchema = object(
       type: 'array',
       items: object({
         index: { const: 0 },
-        delta: object({ role: { const: 'assistant' }, content: text, reasoning_content: text, refusal: text, tool_calls: { type: 'array' } }, []),
+        delta: object(
+          {
+            role: { const: 'assistant' },
+            content: text,
+            reasoning_content: text,
+            refusal: text,
+            tool_calls: { type: 'array' },
+          },
+          [],
+        ),
         logprobs: { type: 'null' },
         finish_reason: { oneOf: [finishReason, { type: 'null' }] },
       }),
     },
-    usage: { oneOf: [usage, { type: 'null' }], description: 'With `stream_options.include_usage` only; set in the last chunk, whose `choices` are empty.' },
+    usage: {
+      oneOf: [usage, { type: 'null' }],
+      description: 'With `stream_options.include_usage` only; set in the last chunk, whose `choices` are empty.',
+    },
     x_supergraph: extension,
   },
   ['id', 'object', 'created', 'model', 'choices'],
@@ -138,7 +168,12 @@ export const embeddingListSchema: JsonSchema = object({
     items: object({
       object: { const: 'embedding' },
       index: integer,
-      embedding: { oneOf: [{ type: 'array', items: { type: 'number' } }, { type: 'string', description: 'Base64 of little-endian float32.' }] },
+      embedding: {
+        oneOf: [
+          { type: 'array', items: { type: 'number' } },
+          { type: 'string', description: 'Base64 of little-endian float32.' },
+        ],
+      },
     }),
   },
   model: text,
@@ -153,7 +188,10 @@ export const openAiModelSchema: JsonSchema = object({
   owned_by: { type: 'string', description: 'The provider.' },
 });
 
-export const openAiModelListSchema: JsonSchema = object({ object: { const: 'list' }, data: { type: 'array', items: openAiModelSchema } });
+export const openAiModelListSchema: JsonSchema = object({
+  object: { const: 'list' },
+  data: { type: 'array', items: openAiModelSchema },
+});
 
 export const openAiErrorSchema: JsonSchema = object({
   error: object({ message: text, type: text, param: nullableText, code: text, request_id: text }),

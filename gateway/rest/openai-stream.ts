@@ -7,11 +7,32 @@ import { dataLine, doneLine } from './rest-events.ts';
 
 /** The subscription's events as `routes-openai.ts` selects them. */
 type GraphqlEvent =
-  | { readonly type: 'STARTED'; readonly id: string; readonly requestId: string; readonly model: string; readonly provider: string; readonly createdAt: string }
+  | {
+      readonly type: 'STARTED';
+      readonly id: string;
+      readonly requestId: string;
+      readonly model: string;
+      readonly provider: string;
+      readonly createdAt: string;
+    }
   | { readonly type: 'TEXT' | 'REASONING' | 'REFUSAL'; readonly text: string }
-  | { readonly type: 'TOOL_CALL'; readonly index: number; readonly callId: string | null; readonly name: string | null; readonly arguments: string }
-  | { readonly type: 'FINISHED'; readonly finishReason: string; readonly usage: GraphqlUsage; readonly providerState: unknown }
-  | { readonly type: 'FAILED'; readonly error: { readonly code: string; readonly message: string; readonly retryAfterMs: number | null } };
+  | {
+      readonly type: 'TOOL_CALL';
+      readonly index: number;
+      readonly callId: string | null;
+      readonly name: string | null;
+      readonly arguments: string;
+    }
+  | {
+      readonly type: 'FINISHED';
+      readonly finishReason: string;
+      readonly usage: GraphqlUsage;
+      readonly providerState: unknown;
+    }
+  | {
+      readonly type: 'FAILED';
+      readonly error: { readonly code: string; readonly message: string; readonly retryAfterMs: number | null };
+    };
 
 /**
  * OpenAI's `chat.completion.chunk` stream: https://platform.openai.com/docs/api-reference/chat/streaming.
@@ -22,13 +43,23 @@ export function openAiChunks(schema: JsonSchema): StreamFormat {
 }
 
 function createWriter({ requestId, body }: StreamContext): StreamWriter {
-  const includeUsage = isJsonObject(body) && isJsonObject(body['stream_options']) && body['stream_options']['include_usage'] === true;
-  let head: { id: string; object: string; created: number; model: string } = { id: requestId, object: 'chat.completion.chunk', created: 0, model: '' };
+  const includeUsage =
+    isJsonObject(body) && isJsonObject(body['stream_options']) && body['stream_options']['include_usage'] === true;
+  let head: { id: string; object: string; created: number; model: string } = {
+    id: requestId,
+    object: 'chat.completion.chunk',
+    created: 0,
+    model: '',
+  };
   let provider = '';
   let answerRequestId = requestId;
   let roleSent = false;
 
-  const chunk = (delta: Record<string, unknown>, finishReason: string | null, more: Record<string, unknown> = {}): string =>
+  const chunk = (
+    delta: Record<string, unknown>,
+    finishReason: string | null,
+    more: Record<string, unknown> = {},
+  ): string =>
     dataLine({
       ...head,
       choices: [{ index: 0, delta, logprobs: null, finish_reason: finishReason }],
@@ -60,7 +91,11 @@ function createWriter({ requestId, body }: StreamContext): StreamWriter {
         const x_supergraph = extension(provider, answerRequestId, event.usage);
         const state = event.providerState === null ? {} : { provider_state: event.providerState };
         const finish = chunk(state, event.finishReason.toLowerCase(), { x_supergraph });
-        return finish + (includeUsage ? dataLine({ ...head, choices: [], usage: toOpenAiUsage(event.usage) }) : '') + doneLine;
+        return (
+          finish +
+          (includeUsage ? dataLine({ ...head, choices: [], usage: toOpenAiUsage(event.usage) }) : '') +
+          doneLine
+        );
       }
       case 'FAILED': {
         const { code, message } = event.error;
@@ -76,7 +111,12 @@ function createWriter({ requestId, body }: StreamContext): StreamWriter {
 }
 
 /** Id, type and name come with a call's first piece only; official clients add every later one up. */
-function toolCallDelta({ index, callId, name, arguments: argumentsText }: Extract<GraphqlEvent, { type: 'TOOL_CALL' }>): Record<string, unknown> {
+function toolCallDelta({
+  index,
+  callId,
+  name,
+  arguments: argumentsText,
+}: Extract<GraphqlEvent, { type: 'TOOL_CALL' }>): Record<string, unknown> {
   return {
     index,
     ...(callId === null ? {} : { id: callId, type: 'function' }),

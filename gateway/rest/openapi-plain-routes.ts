@@ -28,7 +28,11 @@ export const plainRoutes: Readonly<Record<string, JsonSchema>> = {
       responses: {
         200: {
           description: 'It does.',
-          content: { 'application/json': { schema: { type: 'object', required: ['status'], properties: { status: { const: 'ok' } } } } },
+          content: {
+            'application/json': {
+              schema: { type: 'object', required: ['status'], properties: { status: { const: 'ok' } } },
+            },
+          },
         },
       },
     },
@@ -39,7 +43,10 @@ export const plainRoutes: Readonly<Record<string, JsonSchema>> = {
       operationId: 'HealthReady',
       summary: 'What the process needs works',
       responses: {
-        200: { description: 'It can serve; `degraded` where something optional fails.', content: { 'application/json': { schema: readiness } } },
+        200: {
+          description: 'It can serve; `degraded` where something optional fails.',
+          content: { 'application/json': { schema: readiness } },
+        },
         503: { description: 'It cannot serve.', content: { 'application/json': { schema: readiness } } },
       },
     },
@@ -49,7 +56,9 @@ export const plainRoutes: Readonly<Record<string, JsonSchema>> = {
       ...open,
       operationId: 'Metrics',
       summary: 'Figures for Prometheus',
-      responses: { 200: { description: "Prometheus' text format.", content: { 'text/plain': { schema: { type: 'string' } } } } },
+      responses: {
+        200: { description: "Prometheus' text format.", content: { 'text/plain': { schema: { type: 'string' } } } },
+      },
     },
   },
 };

@@ -11,8 +11,19 @@ import { steeringTypes } from './steering.ts';
 
 /** Codes that any route of the table may answer. */
 const commonErrorCodes: readonly ErrorCode[] = [
-  'BAD_REQUEST', 'UNAUTHENTICATED', 'FORBIDDEN', 'NOT_FOUND', 'METHOD_NOT_ALLOWED', 'INVALID_INPUT', 'RATE_LIMITED',
-  'INTERNAL_ERROR', 'SUBGRAPH_BAD_RESPONSE', 'SUBGRAPH_UNAVAILABLE', 'DATABASE_UNAVAILABLE', 'SHUTTING_DOWN', 'DEADLINE_EXCEEDED',
+  'BAD_REQUEST',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'NOT_FOUND',
+  'METHOD_NOT_ALLOWED',
+  'INVALID_INPUT',
+  'RATE_LIMITED',
+  'INTERNAL_ERROR',
+  'SUBGRAPH_BAD_RESPONSE',
+  'SUBGRAPH_UNAVAILABLE',
+  'DATABASE_UNAVAILABLE',
+  'SHUTTING_DOWN',
+  'DEADLINE_EXCEEDED',
 ];
 const bodyErrorCodes: readonly ErrorCode[] = ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
 
@@ -71,7 +82,12 @@ export function createOpenApi(groups: readonly RestGroup[], schema: GraphQLSchem
     paths: { ...paths, ...plainRoutes },
     components: {
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'Made by `npm run --silent token`.' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'Made by `npm run --silent token`.',
+        },
       },
       schemas: { ...inputs.components, Error: restErrorSchema, OpenAiError: openAiErrorSchema },
     },
@@ -119,8 +135,13 @@ function answerSchema({ operation, response }: RestRoute, schema: GraphQLSchema)
 function eventSchema({ stream }: RestRoute, schema: GraphQLSchema): JsonSchema {
   if (stream === undefined) return {};
   const event =
-    stream.format.schema ?? outputSchema({ ...rootShape(schema, parse(stream.operation)).shape, nullable: false }, stream.leftOutWhenNull);
-  return { ...event, description: 'The JSON of one `data:` line. Lines that begin with a colon mean nothing; the last is `data: [DONE]`.' };
+    stream.format.schema ??
+    outputSchema({ ...rootShape(schema, parse(stream.operation)).shape, nullable: false }, stream.leftOutWhenNull);
+  return {
+    ...event,
+    description:
+      'The JSON of one `data:` line. Lines that begin with a colon mean nothing; the last is `data: [DONE]`.',
+  };
 }
 
 function describeBody({ request, operation }: RestRoute, schema: GraphQLSchema, inputs: InputSchemas): JsonSchema {
@@ -140,7 +161,9 @@ function describeBody({ request, operation }: RestRoute, schema: GraphQLSchema, 
     const type = variableTypes(schema, parse(operation)).get(body?.variable ?? '');
     const reference = type === undefined ? {} : inputs.schemaOf(type);
     const steering = body === undefined ? {} : steeringTypes(body, schema);
-    const properties = Object.fromEntries(Object.entries(steering).map(([name, steeringType]) => [name, inputs.schemaOf(steeringType)]));
+    const properties = Object.fromEntries(
+      Object.entries(steering).map(([name, steeringType]) => [name, inputs.schemaOf(steeringType)]),
+    );
     if (Object.keys(properties).length === 0) return reference;
     // `additionalProperties: false` of the component would refuse the steering fields beside it.
     const component = inputs.components[(reference['$ref'] as string).split('/').at(-1) ?? ''] ?? {};
@@ -148,7 +171,11 @@ function describeBody({ request, operation }: RestRoute, schema: GraphQLSchema, 
   }
 }
 
-function describeParameters({ request, operation }: RestRoute, schema: GraphQLSchema, inputs: InputSchemas): JsonSchema[] {
+function describeParameters(
+  { request, operation }: RestRoute,
+  schema: GraphQLSchema,
+  inputs: InputSchemas,
+): JsonSchema[] {
   const types = variableTypes(schema, parse(operation));
   const describe = (place: 'path' | 'query' | 'header', parameters: Readonly<Record<string, string>> = {}) =>
     Object.entries(parameters).map(([name, target]) => {
@@ -160,7 +187,11 @@ function describeParameters({ request, operation }: RestRoute, schema: GraphQLSc
         schema: inputs.schemaOf(type),
       };
     });
-  return [...describe('path', request.path), ...describe('query', request.query), ...describe('header', request.headers)];
+  return [
+    ...describe('path', request.path),
+    ...describe('query', request.query),
+    ...describe('header', request.headers),
+  ];
 }
 
 function describeErrors(group: RestGroup, { request, errorCodes = [] }: RestRoute): Record<string, JsonSchema> {
@@ -175,7 +206,9 @@ function describeErrors(group: RestGroup, { request, errorCodes = [] }: RestRout
       status,
       {
         description: [...codes].map((code) => `\`${code}\`: ${errorCatalogue[code].meaning}`).join('\n\n'),
-        ...(status === 429 || status === 503 ? { headers: { 'retry-after': { schema: { type: 'integer', description: 'Seconds.' } } } } : {}),
+        ...(status === 429 || status === 503
+          ? { headers: { 'retry-after': { schema: { type: 'integer', description: 'Seconds.' } } } }
+          : {}),
         content: { 'application/json': { schema: { $ref: `#/components/schemas/${name}` } } },
       },
     ]),

@@ -19,7 +19,12 @@ export function compileOutput(shape: OutputShape, leftOutWhenNull: readonly stri
 }
 
 /** Undefined where the value stays as it is, so that long lists of scalars are not copied. */
-function compile(shape: OutputShape, path: string, optional: ReadonlySet<string>, unused: Set<string>): MapOutput | undefined {
+function compile(
+  shape: OutputShape,
+  path: string,
+  optional: ReadonlySet<string>,
+  unused: Set<string>,
+): MapOutput | undefined {
   switch (shape.kind) {
     case 'scalar':
       return undefined;
@@ -37,7 +42,12 @@ function compile(shape: OutputShape, path: string, optional: ReadonlySet<string>
   }
 }
 
-function compileObject(shape: ObjectShape, path: string, optional: ReadonlySet<string>, unused: Set<string>): MapOutput {
+function compileObject(
+  shape: ObjectShape,
+  path: string,
+  optional: ReadonlySet<string>,
+  unused: Set<string>,
+): MapOutput {
   const fields = shape.fields.map(({ responseName, restName, shape: fieldShape }) => {
     const fieldPath = path === '' ? restName : `${path}.${restName}`;
     unused.delete(fieldPath);

@@ -21,7 +21,12 @@ import { toSnakeCase, toSnakeCaseNames } from './case-mapping.ts';
 export type OutputShape =
   | { readonly kind: 'list'; readonly item: OutputShape; readonly nullable: boolean }
   | { readonly kind: 'enum'; readonly values: readonly string[]; readonly nullable: boolean }
-  | { readonly kind: 'scalar'; readonly name: string; readonly description: string | undefined; readonly nullable: boolean }
+  | {
+      readonly kind: 'scalar';
+      readonly name: string;
+      readonly description: string | undefined;
+      readonly nullable: boolean;
+    }
   | ObjectShape;
 
 export interface ObjectShape {
@@ -54,9 +59,11 @@ export function rootShape(schema: GraphQLSchema, document: DocumentNode): { resp
     else if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
   }
   const rootType = operation && schema.getRootType(operation.operation);
-  if (operation === undefined || rootType === undefined || rootType === null) throw new Error('The schema has no such kind of operation.');
+  if (operation === undefined || rootType === undefined || rootType === null)
+    throw new Error('The schema has no such kind of operation.');
   const [root, ...others] = new ShapeReader(schema, fragments).fields(rootType, [operation.selectionSet], undefined);
-  if (root === undefined || others.length > 0) throw new Error('An operation of the REST table has exactly one root field.');
+  if (root === undefined || others.length > 0)
+    throw new Error('An operation of the REST table has exactly one root field.');
   return root;
 }
 
@@ -81,10 +88,15 @@ class ShapeReader {
    *
    * @param only of an abstract type: the concrete type whose fields are meant; all types' when undefined
    */
-  fields(type: GraphQLNamedType, selections: readonly SelectionSetNode[], only: GraphQLNamedType | undefined): OutputField[] {
+  fields(
+    type: GraphQLNamedType,
+    selections: readonly SelectionSetNode[],
+    only: GraphQLNamedType | undefined,
+  ): OutputField[] {
     const collected = new Map<string, { field: GraphQLField<unknown, unknown>; selections: SelectionSetNode[] }>();
     for (const selectionSet of selections) this.#collect(type, selectionSet, only, collected);
-    if (only !== undefined || !isAbstractType(type)) toSnakeCaseNames([...collected.keys()].map(withoutSuffix), type.name);
+    if (only !== undefined || !isAbstractType(type))
+      toSnakeCaseNames([...collected.keys()].map(withoutSuffix), type.name);
     return [...collected].map(([responseName, { field, selections: inner }]) => ({
       responseName,
       restName: toSnakeCase(withoutSuffix(responseName)),
@@ -102,7 +114,10 @@ class ShapeReader {
     for (const selection of selectionSet.selections) {
       if (selection.kind === Kind.FIELD) {
         if (selection.name.value === '__typename') continue;
-        const field = 'getFields' in type ? (type.getFields()[selection.name.value] as GraphQLField<unknown, unknown> | undefined) : undefined;
+        const field =
+          'getFields' in type
+            ? (type.getFields()[selection.name.value] as GraphQLField<unknown, unknown> | undefined)
+            : undefined;
         if (field === undefined) throw new Error(`${type.name} has no field ${selection.name.value}.`);
         const responseName = selection.alias?.value ?? selection.name.value;
         const entry = collected.get(responseName) ?? { field, selections: [] };
@@ -120,7 +135,9 @@ class ShapeReader {
   }
 
   #includes(type: GraphQLNamedType, concrete: GraphQLNamedType): boolean {
-    return type === concrete || (isAbstractType(type) && isObjectType(concrete) && this.#schema.isSubType(type, concrete));
+    return (
+      type === concrete || (isAbstractType(type) && isObjectType(concrete) && this.#schema.isSubType(type, concrete))
+    );
   }
 
   #shape(type: GraphQLOutputType, selections: readonly SelectionSetNode[]): OutputShape {
@@ -129,10 +146,19 @@ class ShapeReader {
     if (isListType(inner)) return { kind: 'list', item: this.#shape(inner.ofType, selections), nullable };
     if (isEnumType(inner)) return { kind: 'enum', values: inner.getValues().map(({ name }) => name), nullable };
     const named = getNamedType(inner);
-    if (selections.length === 0) return { kind: 'scalar', name: named.name, description: named.description ?? undefined, nullable };
+    if (selections.length === 0)
+      return { kind: 'scalar', name: named.name, description: named.description ?? undefined, nullable };
     const variants = isAbstractType(named)
-      ? this.#schema.getPossibleTypes(named).map((variant) => ({ typeName: variant.name, fields: this.fields(named, selections, variant) }))
+      ? this.#schema
+          .getPossibleTypes(named)
+          .map((variant) => ({ typeName: variant.name, fields: this.fields(named, selections, variant) }))
       : [];
-    return { kind: 'object', typeName: named.name, fields: this.fields(named, selections, undefined), variants, nullable };
+    return {
+      kind: 'object',
+      typeName: named.name,
+      fields: this.fields(named, selections, undefined),
+      variants,
+      nullable,
+    };
   }
 }

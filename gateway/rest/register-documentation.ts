@@ -20,7 +20,11 @@ const contentSecurityPolicy = [
 ].join('; ');
 
 /** `/openapi.json`, made of the table and the supergraph in use, and a reader for it at `/docs`. */
-export function registerDocumentation(server: FastifyInstance, table: readonly RestGroup[], supergraph: SupergraphHolder): void {
+export function registerDocumentation(
+  server: FastifyInstance,
+  table: readonly RestGroup[],
+  supergraph: SupergraphHolder,
+): void {
   let documented = supergraph.current;
   let document = JSON.stringify(createOpenApi(table, documented.apiSchema));
 

@@ -57,11 +57,17 @@ export function registerRest(server: FastifyInstance, options: RestOptions): voi
         const sendGroupError = group.errors === 'openai' ? sendOpenAiError : sendError;
         scope.setErrorHandler((error, request, reply) => sendGroupError(error, request, reply, logger));
         scope.setNotFoundHandler((request, reply) => {
-          sendGroupError(new AppError('NOT_FOUND', `There is no ${request.method} ${pathOf(request)}.`), request, reply, logger);
+          sendGroupError(
+            new AppError('NOT_FOUND', `There is no ${request.method} ${pathOf(request)}.`),
+            request,
+            reply,
+            logger,
+          );
         });
         // A body that is not JSON is 415, not a string.
         scope.removeContentTypeParser('text/plain');
-        for (const route of group.routes) registerRoute(scope, route, () => compiled.get(route) as CompiledRoute, options);
+        for (const route of group.routes)
+          registerRoute(scope, route, () => compiled.get(route) as CompiledRoute, options);
         refuseOtherMethods(scope, group);
       },
       { prefix: group.prefix },
@@ -70,7 +76,12 @@ export function registerRest(server: FastifyInstance, options: RestOptions): voi
   registerDocumentation(server, table, supergraph);
 }
 
-function registerRoute(scope: FastifyInstance, route: RestRoute, compiled: () => CompiledRoute, options: RestOptions): void {
+function registerRoute(
+  scope: FastifyInstance,
+  route: RestRoute,
+  compiled: () => CompiledRoute,
+  options: RestOptions,
+): void {
   const { authenticate, logger, lifecycle } = options;
 
   scope.route({
@@ -93,10 +104,18 @@ function registerRoute(scope: FastifyInstance, route: RestRoute, compiled: () =>
         ...(typeof traceparent === 'string' ? { traceparent } : {}),
       };
       if (stream !== undefined && mapped.steering['stream'] === true) {
-        const { signal, release } = abortSignalOf(reply, { expiresAt: authenticated.expiresAt, stopSignal: lifecycle?.signal });
+        const { signal, release } = abortSignalOf(reply, {
+          expiresAt: authenticated.expiresAt,
+          stopSignal: lifecycle?.signal,
+        });
         try {
           await answerWithStream({
-            stream, mapped, reply, logger, signal, body: request.body,
+            stream,
+            mapped,
+            reply,
+            logger,
+            signal,
+            body: request.body,
             operationRequest: { ...operationRequest, variables: mapped.variables },
           });
         } finally {

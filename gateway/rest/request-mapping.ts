@@ -59,20 +59,28 @@ export function compileRequest(mapping: RequestMapping, schema: GraphQLSchema, d
   const path = compileParameters(mapping.path ?? {}, types, readers);
   const query = compileParameters(mapping.query ?? {}, types, readers);
   const headers = compileParameters(mapping.headers ?? {}, types, readers);
-  const parameterNames = new Map([...path, ...query].map(({ name, target }) => [[target.variable, ...target.fields].join('.'), name]));
+  const parameterNames = new Map(
+    [...path, ...query].map(({ name, target }) => [[target.variable, ...target.fields].join('.'), name]),
+  );
 
   return (request) => {
     const reading = new InputReading();
     const variables: Record<string, unknown> = {};
     const translated = body?.(request.body, variables, reading);
-    for (const { name, target, read } of path) assign(variables, target, readAt(read, request.params[pathKey(name)], name, reading));
+    for (const { name, target, read } of path)
+      assign(variables, target, readAt(read, request.params[pathKey(name)], name, reading));
     for (const name of Object.keys(request.query)) {
       const parameter = query.find((candidate) => candidate.name === name);
       if (parameter !== undefined) {
         assign(variables, parameter.target, readAt(parameter.read, request.query[name], name, reading));
       } else if (!reading.full) {
         reading.enter(name);
-        reading.refuse(`is not a known parameter${didYouMean(name, query.map((candidate) => candidate.name))}`);
+        reading.refuse(
+          `is not a known parameter${didYouMean(
+            name,
+            query.map((candidate) => candidate.name),
+          )}`,
+        );
         reading.leave();
       }
     }
@@ -83,12 +91,17 @@ export function compileRequest(mapping: RequestMapping, schema: GraphQLSchema, d
     const clientPaths = translated?.clientPaths;
     const problems = reading.problems;
     if (problems.length > 0) {
-      throw invalidInput(clientPaths === undefined ? problems : problems.map(({ path: at, reason }) => ({ path: renamed(at, clientPaths), reason })));
+      throw invalidInput(
+        clientPaths === undefined
+          ? problems
+          : problems.map(({ path: at, reason }) => ({ path: renamed(at, clientPaths), reason })),
+      );
     }
     return {
       variables,
       steering: translated?.steering ?? {},
-      toClientPath: (graphqlPath) => renamed(toClientPath(graphqlPath, types, parameterNames, mapping.body?.variable), clientPaths),
+      toClientPath: (graphqlPath) =>
+        renamed(toClientPath(graphqlPath, types, parameterNames, mapping.body?.variable), clientPaths),
     };
   };
 }
@@ -101,7 +114,12 @@ type ReadBody = (
   reading: InputReading,
 ) => { steering: Record<string, unknown>; clientPaths: Readonly<Record<string, string>> | undefined };
 
-function compileBody(mapping: BodyMapping, types: VariableTypes, readers: InputReaders, schema: GraphQLSchema): ReadBody {
+function compileBody(
+  mapping: BodyMapping,
+  types: VariableTypes,
+  readers: InputReaders,
+  schema: GraphQLSchema,
+): ReadBody {
   const type = types.get(mapping.variable);
   if (type === undefined) throw new Error(`The operation has no variable $${mapping.variable} for the body.`);
   const read = compileInput(type, readers);
@@ -110,9 +128,13 @@ function compileBody(mapping: BodyMapping, types: VariableTypes, readers: InputR
     read: compileInput(steeringType, readers),
   }));
   return (given, variables, reading) => {
-    if (given === undefined) throw new AppError('BAD_REQUEST', 'The request has no body; send a JSON object with `content-type: application/json`.');
+    if (given === undefined)
+      throw new AppError(
+        'BAD_REQUEST',
+        'The request has no body; send a JSON object with `content-type: application/json`.',
+      );
     if (!isJsonObject(given)) {
-      read(given ?? 'null', reading);
+      read(given, reading);
       return { steering: {}, clientPaths: undefined };
     }
     const translated = mapping.translate?.(given, reading);
@@ -136,7 +158,11 @@ interface Parameter {
   readonly read: ReadInput;
 }
 
-function compileParameters(parameters: Readonly<Record<string, string>>, types: VariableTypes, readers: InputReaders): Parameter[] {
+function compileParameters(
+  parameters: Readonly<Record<string, string>>,
+  types: VariableTypes,
+  readers: InputReaders,
+): Parameter[] {
   return Object.entries(parameters).map(([name, path]) => {
     const target = resolveTarget(path, types);
     return { name, target, read: compileParameter(target.type, readers) };
@@ -164,12 +190,20 @@ function assign(variables: Record<string, unknown>, { variable, fields }: Target
   at[key] = value;
 }
 
-function assignHeader(variables: Record<string, unknown>, target: Target, value: unknown, name: string, reading: InputReading): void {
+function assignHeader(
+  variables: Record<string, unknown>,
+  target: Target,
+  value: unknown,
+  name: string,
+  reading: InputReading,
+): void {
   const given = valueAt(variables, target);
   if (given === undefined || given === null) assign(variables, target, value);
   else if (given !== value && value !== undefined) {
     reading.enter(name);
-    reading.refuse(`contradicts ${toSnakeCase(target.fields.at(-1) ?? target.variable)} in the request; send one of the two, or the same`);
+    reading.refuse(
+      `contradicts ${toSnakeCase(target.fields.at(-1) ?? target.variable)} in the request; send one of the two, or the same`,
+    );
     reading.leave();
   }
 }
@@ -185,11 +219,14 @@ function valueAt(variables: Record<string, unknown>, { variable, fields }: Targe
 type VariableTypes = ReadonlyMap<string, GraphQLInputType>;
 
 export function variableTypes(schema: GraphQLSchema, document: DocumentNode): VariableTypes {
-  const operation = document.definitions.find((node): node is OperationDefinitionNode => node.kind === Kind.OPERATION_DEFINITION);
+  const operation = document.definitions.find(
+    (node): node is OperationDefinitionNode => node.kind === Kind.OPERATION_DEFINITION,
+  );
   return new Map(
     (operation?.variableDefinitions ?? []).map(({ variable, type }) => {
       const resolved = typeFromAST(schema, type as TypeNode);
-      if (resolved === undefined || !isInputType(resolved)) throw new Error(`The schema has no type for $${variable.name.value}.`);
+      if (resolved === undefined || !isInputType(resolved))
+        throw new Error(`The schema has no type for $${variable.name.value}.`);
       return [variable.name.value, resolved];
     }),
   );

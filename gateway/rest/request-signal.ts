@@ -16,18 +16,23 @@ const timeoutMsMax = 2_147_483_647;
  *
  * @returns the signal, and what frees it once the answer is complete
  */
-export function abortSignalOf(reply: FastifyReply, { expiresAt, stopSignal }: SignalOptions = {}): { signal: AbortSignal; release: () => void } {
+export function abortSignalOf(
+  reply: FastifyReply,
+  { expiresAt, stopSignal }: SignalOptions = {},
+): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
   const { raw } = reply;
   raw.once('close', () => {
-    if (!raw.writableFinished) controller.abort(new AppError('CLIENT_CLOSED_REQUEST', 'The client left before the answer was complete.'));
+    if (!raw.writableFinished)
+      controller.abort(new AppError('CLIENT_CLOSED_REQUEST', 'The client left before the answer was complete.'));
   });
 
   const remainingMs = expiresAt === undefined ? Infinity : expiresAt.getTime() - Date.now();
   const expire = () => controller.abort(new AppError('UNAUTHENTICATED', 'The token has expired.'));
   const timer = remainingMs < timeoutMsMax ? setTimeout(expire, Math.max(0, remainingMs)).unref() : undefined;
 
-  const stop = () => controller.abort(new AppError('SHUTTING_DOWN', 'This process is stopping; try again.', { retryAfterMs: 1_000 }));
+  const stop = () =>
+    controller.abort(new AppError('SHUTTING_DOWN', 'This process is stopping; try again.', { retryAfterMs: 1_000 }));
   if (stopSignal?.aborted === true) stop();
   stopSignal?.addEventListener('abort', stop, { once: true });
 

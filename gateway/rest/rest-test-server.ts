@@ -30,9 +30,12 @@ export const testCaller: Caller = {
 
 /**
  * The real REST table, supergraph and HTTP server over an llm subgraph whose resolvers are the test's own.
- * `Bearer good` is accepted, `Bearer brief` too, for half a second.
+ * `Bearer good` is accepted, `Bearer brief` too, for a second.
  */
-export async function startRestServer(resolvers: Readonly<Record<string, unknown>>, bodyLimitBytes?: number): Promise<RestTestServer> {
+export async function startRestServer(
+  resolvers: Readonly<Record<string, unknown>>,
+  bodyLimitBytes?: number,
+): Promise<RestTestServer> {
   const logger = pino({ level: 'silent' });
   const subgraph = createSubgraph({ name: 'llm', typeDefs: readSchema('llm.graphql'), resolvers, logger });
   const current = Supergraph.fromSdl(readSchema('supergraph.graphql'), { transports: { llm: subgraph }, logger });
@@ -56,7 +59,7 @@ export async function startRestServer(resolvers: Readonly<Record<string, unknown
 }
 
 const authenticate: Authenticate = async ({ authorization }) => {
-  const lifetimesMs: Record<string, number> = { 'Bearer good': 3_600_000, 'Bearer brief': 500 };
+  const lifetimesMs: Record<string, number> = { 'Bearer good': 3_600_000, 'Bearer brief': 1_000 };
   const lifetimeMs = lifetimesMs[authorization ?? ''];
   if (lifetimeMs === undefined) throw new AppError('UNAUTHENTICATED', 'Send a token as `Authorization: Bearer …`.');
   return { caller: testCaller, jti: 'test', expiresAt: new Date(Date.now() + lifetimeMs) };

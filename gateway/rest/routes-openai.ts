@@ -87,7 +87,10 @@ export const openAiRoutes: RestGroup = {
       operation: `mutation OpenAiEmbeddings($input: EmbedInput!) {
         embed(input: $input) { model provider requestId embeddings usage { inputTokens costUsd estimated } }
       }`,
-      response: { render: (result: GraphqlEmbeddings, body: unknown) => toEmbeddingList(result, body), schema: embeddingListSchema },
+      response: {
+        render: (result: GraphqlEmbeddings, body: unknown) => toEmbeddingList(result, body),
+        schema: embeddingListSchema,
+      },
       errorCodes: embeddingErrorCodes,
     },
     {

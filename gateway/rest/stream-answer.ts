@@ -46,11 +46,15 @@ export async function answerWithStream(answer: StreamAnswer): Promise<void> {
     }
     if (signal.aborted) throw signal.reason;
 
-    const writer = stream.mapping.format.createWriter({ requestId: operationRequest.requestId, body, mapEvent: stream.mapEvent });
+    const writer = stream.mapping.format.createWriter({
+      requestId: operationRequest.requestId,
+      body,
+      mapEvent: stream.mapEvent,
+    });
     const out = new SseResponse(reply);
     try {
       let last = first;
-      for (let event: StreamEvent | undefined = first; event !== undefined; ) {
+      for (let event: StreamEvent | undefined = first; event !== undefined;) {
         last = event;
         const full = out.write(writer.event(event));
         if (full !== undefined) await full;
@@ -72,14 +76,20 @@ export async function answerWithStream(answer: StreamAnswer): Promise<void> {
 const ends = ({ type }: StreamEvent): boolean => type === 'FINISHED' || type === 'FAILED';
 
 /** Undefined at the end. @throws AppError for a result with errors */
-function readEvent(step: IteratorResult<FormattedExecutionResult>, { stream, mapped }: StreamAnswer): StreamEvent | undefined {
+function readEvent(
+  step: IteratorResult<FormattedExecutionResult>,
+  { stream, mapped }: StreamAnswer,
+): StreamEvent | undefined {
   if (step.done === true) return undefined;
   const { data, errors } = step.value;
   if (errors !== undefined && errors.length > 0) throw resultError(errors, mapped.toClientPath);
   return data?.[stream.responseName] as StreamEvent | undefined;
 }
 
-async function holdForRefusal(next: Promise<IteratorResult<FormattedExecutionResult>>, answer: StreamAnswer): Promise<void> {
+async function holdForRefusal(
+  next: Promise<IteratorResult<FormattedExecutionResult>>,
+  answer: StreamAnswer,
+): Promise<void> {
   const decided = new AbortController();
   const late = sleep(startedHoldMs, undefined, { signal: decided.signal }).catch(() => undefined);
   // The loop awaits it too, but perhaps not before it rejects.
@@ -104,6 +114,7 @@ function throwIfFailed({ type, error }: StreamEvent): void {
 
 function failureOf(error: unknown, { signal, logger, operationRequest }: StreamAnswer): AppError {
   const failure = toAppError(signal.aborted ? signal.reason : error);
-  if (failure.code === 'INTERNAL_ERROR') logger.error({ err: failure.cause ?? failure, requestId: operationRequest.requestId }, 'stream failed');
+  if (failure.code === 'INTERNAL_ERROR')
+    logger.error({ err: failure.cause ?? failure, requestId: operationRequest.requestId }, 'stream failed');
   return failure;
 }

@@ -1,0 +1,455 @@
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { llmTestResolvers } from './llm-test-resolvers.ts';
+import { startRestServer, type RestTestServer } from './rest-test-server.ts';
+
+const llm = llmTestResolvers();
+let rest: RestTestServer;
+beforeAll(async () => {
+  rest = await startRestServer(llm.resolvers, 100_000);
+});
+afterAll(() => rest.close());
+beforeEach(() => {
+  llm.asked.length = 0;
+});
+
+const headers = { authorization: 'Bearer good', 'content-type': 'application/json' };
+const messages = [{ role: 'user', content: 'Hello' }];
+
+async function send(method: string, path: string, body?: unknown, more: Record<string, string> = {}) {
+  const text = body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body);
+  const response = await fetch(rest.url + path, { method, body: text, headers: { ...headers, ...more } });
+  const answer = await response.text();
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: answer.startsWith('{') ? (JSON.parse(answer) as never) : (answer as never),
+  };
+}
+const proxy = (body: unknown, more?: Record<string, string>) => send('POST', '/internal/llm/proxy', body, more);
+const errorOf = ({ body }: { body: unknown }) => (body as { error: Record<string, unknown> }).error;
+
+/** The JSON of each `data:` line; `[DONE]` as text. */
+const eventsOf = (text: string): unknown[] =>
+  text
+    .split('\n\n')
+    .filter((part) => part.startsWith('data: '))
+    .map((part) => (part === 'data: [DONE]' ? '[DONE]' : JSON.parse(part.slice(6))));
+
+describe('POST /internal/llm/proxy', () => {
+  test('answers in the fixed shape, without what is not there', async () => {
+    const { status, body } = await proxy(
+      { model: 'plain', messages, max_tokens: 9, stop: ['a'] },
+      { 'x-request-id': 'req-1' },
+    );
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      id: 'cmpl_1',
+      model: 'gpt-4o',
+      provider: 'openai',
+      message: { role: 'assistant', content: 'Hello' },
+      finish_reason: 'stop',
+      usage: {
+        input_tokens: 7,
+        output_tokens: 5,
+        cached_input_tokens: 2,
+        reasoning_tokens: 1,
+        cost_usd: 0.000123,
+        estimated: false,
+      },
+      request_id: 'req-1',
+      created_at: '2026-11-22T10:00:00.000Z',
+    });
+    expect(llm.asked[0]?.input).toEqual({
+      model: 'plain',
+      messages: [{ role: 'USER', content: 'Hello' }],
+      maxTokens: 9,
+      stop: ['a'],
+    });
+  });
+
+  test('gives tool calls, and what a provider wants back, as they are', async () => {
+    const { body } = await proxy({ model: 'tools', messages });
+    expect((body as { message: unknown }).message).toEqual({
+      role: 'assistant',
+      content: null,
+      reasoning: 'hmm',
+      tool_calls: [
+        { id: 'call_1', type: 'function', function: { name: 'get_weather', arguments: '{"cityName":"Kyiv"}' } },
+      ],
+      provider_state: { someKey: ['Kept_as_is'] },
+    });
+  });
+
+  test('takes agent, microDAO and idempotency key from headers too', async () => {
+    await proxy(
+      { model: 'echo', messages },
+      { 'x-agent-id': 'agent:sofia', 'x-microdao-id': 'microdao:daarion', 'idempotency-key': 'k1' },
+    );
+    expect(llm.asked[0]?.input).toMatchObject({
+      agentId: 'agent:sofia',
+      microdaoId: 'microdao:daarion',
+      idempotencyKey: 'k1',
+    });
+  });
+
+  test('streams one event a line, and [DONE] last', async () => {
+    const response = await fetch(`${rest.url}/internal/llm/proxy`, {
+      method: 'POST',
+      headers: { ...headers, 'x-request-id': 'req-2' },
+      body: JSON.stringify({ model: 'tools', messages, stream: true }),
+    });
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+      'x-request-id': 'req-2',
+    });
+    expect(eventsOf(await response.text())).toEqual([
+      {
+        type: 'started',
+        id: 'cmpl_1',
+        model: 'gpt-4o',
+        provider: 'openai',
+        request_id: 'req-2',
+        created_at: '2026-11-22T10:00:00.000Z',
+      },
+      { type: 'reasoning', text: 'hmm' },
+      { type: 'text', text: 'Hel' },
+      { type: 'text', text: 'lo \u{1f600} data: x\n\n' },
+      { type: 'tool_call', index: 0, id: 'call_1', name: 'get_weather', arguments: '' },
+      { type: 'tool_call', index: 0, id: null, name: null, arguments: '{"cityName":' },
+      { type: 'tool_call', index: 1, id: 'call_2', name: 'get_time', arguments: '{}' },
+      { type: 'tool_call', index: 0, id: null, name: null, arguments: '"Kyiv"}' },
+      {
+        type: 'finished',
+        finish_reason: 'tool_calls',
+        usage: {
+          input_tokens: 7,
+          output_tokens: 5,
+          cached_input_tokens: 2,
+          reasoning_tokens: 1,
+          cost_usd: 0.000123,
+          estimated: false,
+        },
+        provider_state: { someKey: ['Kept_as_is'] },
+      },
+      '[DONE]',
+    ]);
+  });
+
+  test.each(['refuse:MODEL_NOT_FOUND', 'fails-at-once', 'fails-after-start'])(
+    'what fails before the answer begins is an HTTP error, not a stream: %s',
+    async (model) => {
+      const answer = await proxy({ model, messages, stream: true });
+      expect(answer.status).toBe(model === 'refuse:MODEL_NOT_FOUND' ? 404 : 503);
+      expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
+      expect(errorOf(answer)['code']).toBe(
+        model === 'refuse:MODEL_NOT_FOUND' ? 'MODEL_NOT_FOUND' : 'PROVIDER_UNAVAILABLE',
+      );
+    },
+  );
+
+  test.each([
+    [
+      'breaks',
+      {
+        code: 'PROVIDER_UNAVAILABLE',
+        message: 'The provider is down.',
+        retryable: true,
+        retry_after_ms: 500,
+        request_id: 'req-3',
+      },
+    ],
+    [
+      'cut',
+      {
+        code: 'STREAM_INTERRUPTED',
+        message: 'The answer was cut off before its end.',
+        retryable: true,
+        request_id: 'req-3',
+      },
+    ],
+    [
+      'throws',
+      {
+        code: 'SUBGRAPH_UNAVAILABLE',
+        message: 'A part of the graph cannot be reached.',
+        retryable: true,
+        request_id: 'req-3',
+      },
+    ],
+  ])('what fails in the middle is the last event: %s', async (model, error) => {
+    const { body } = await proxy({ model, messages, stream: true }, { 'x-request-id': 'req-3' });
+    expect(eventsOf(body).slice(-3)).toEqual([
+      { type: 'text', text: 'lo \u{1f600} data: x\n\n' },
+      { type: 'failed', error },
+      '[DONE]',
+    ]);
+  });
+
+  test('a token that ends while its stream is open ends the stream', async () => {
+    const { body } = await proxy({ model: 'quiet', messages, stream: true }, { authorization: 'Bearer brief' });
+    expect(eventsOf(body)).toMatchObject([
+      { type: 'started' },
+      { type: 'failed', error: { code: 'UNAUTHENTICATED' } },
+      '[DONE]',
+    ]);
+  });
+
+  test('a client that leaves a quiet stream closes its source at once', async () => {
+    const client = new AbortController();
+    const response = await fetch(`${rest.url}/internal/llm/proxy`, {
+      method: 'POST',
+      headers,
+      signal: client.signal,
+      body: JSON.stringify({ model: 'quiet', messages, stream: true }),
+    });
+    expect(response.status).toBe(200);
+    expect(llm.open.count).toBe(1);
+    client.abort();
+    await expect.poll(() => llm.open.count, { interval: 5, timeout: 1_000 }).toBe(0);
+  });
+
+  test('a client that leaves before the first event closes the source too', async () => {
+    const client = new AbortController();
+    const left = fetch(`${rest.url}/internal/llm/proxy`, {
+      method: 'POST',
+      headers,
+      signal: client.signal,
+      body: JSON.stringify({ model: 'quiet', messages, stream: true }),
+    });
+    await expect.poll(() => llm.open.count, { interval: 5 }).toBe(1);
+    client.abort();
+    await expect(left).rejects.toThrow();
+    await expect.poll(() => llm.open.count, { interval: 5, timeout: 1_000 }).toBe(0);
+  });
+
+  test('a client that reads slowly holds the source back and loses nothing', async () => {
+    const body = JSON.stringify({ model: 'flood', messages, stream: true });
+    const socket = connect(Number(new URL(rest.url).port), '127.0.0.1');
+    socket.write(
+      `POST /internal/llm/proxy HTTP/1.1\r\nhost: x\r\nauthorization: Bearer good\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    await new Promise((resolve) => socket.once('readable', resolve));
+    const before = process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed;
+    await sleep(500);
+    // 200 MB are on offer.
+    expect(process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed - before).toBeLessThan(100_000_000);
+    socket.destroy();
+    await expect.poll(() => llm.open.count, { interval: 5, timeout: 1_000 }).toBe(0);
+  });
+});
+
+describe('the other routes', () => {
+  test('GET /internal/llm/models gives the whole list, or the page that was asked for', async () => {
+    const whole = (await send('GET', '/internal/llm/models')).body as {
+      models: { id: string }[];
+      next_cursor?: string;
+    };
+    expect(whole.models).toHaveLength(250);
+    expect(whole.next_cursor).toBeUndefined();
+    expect(whole.models[1]).toMatchObject({
+      id: 'openai/model-1',
+      capabilities: ['chat', 'parallel_tool_calls'],
+      price: { input_usd: 2.5 },
+      available: true,
+    });
+    const page = (await send('GET', '/internal/llm/models?first=2')).body as {
+      models: { id: string }[];
+      next_cursor?: string;
+    };
+    expect(page.models.map(({ id }) => id)).toEqual(['openai/model-0', 'openai/model-1']);
+    const next = (await send('GET', `/internal/llm/models?first=2&after=${page.next_cursor}`)).body as typeof page;
+    expect(next.models[0]?.id).toBe('openai/model-2');
+  });
+
+  test.each(['openai/model-3', 'openai%2Fmodel-3', 'model-3'])('GET /internal/llm/models/%s', async (id) => {
+    expect((await send('GET', `/internal/llm/models/${id}`)).body).toMatchObject({ id: 'openai/model-3' });
+  });
+
+  test('GET /internal/llm/usage', async () => {
+    const { status, body } = await send(
+      'GET',
+      '/internal/llm/usage?agent_id=agent%3Asofia&microdao_id=microdao:daarion&period=7d&group_by=model',
+    );
+    expect(status).toBe(200);
+    expect(llm.asked[0]?.input).toMatchObject({
+      filter: { agentId: 'agent:sofia' },
+      microdaoId: 'microdao:daarion',
+      period: '7d',
+      groupBy: 'MODEL',
+    });
+    expect(body).toMatchObject({
+      agent_id: 'agent:sofia',
+      microdao_id: 'microdao:daarion',
+      period: '7d',
+      totals: {
+        requests: 3,
+        input_tokens: 21,
+        output_tokens: 15,
+        cached_input_tokens: 6,
+        reasoning_tokens: 3,
+        cost_usd: 0.5,
+        errors: 1,
+        latency_ms_p50: 12.5,
+        latency_ms_p95: null,
+      },
+      groups: [{ key: 'openai/gpt-4o', requests: 3, latency_ms_p50: 12.5 }],
+    });
+    expect((await send('GET', '/internal/llm/usage')).body).not.toHaveProperty('agent_id');
+    expect(llm.asked[1]?.input).toMatchObject({ period: '30d' });
+  });
+
+  test('GET /internal/llm/requests pages with a cursor', async () => {
+    expect((await send('GET', '/internal/llm/requests?first=5&status=failed')).body).toEqual({
+      requests: [],
+      next_cursor: 'cursor-1',
+    });
+    expect(llm.asked[0]?.input).toMatchObject({ first: 5, filter: { status: 'FAILED' } });
+  });
+
+  test('POST /internal/llm/embed', async () => {
+    expect((await send('POST', '/internal/llm/embed', { input: 'one' })).body).toMatchObject({
+      dimensions: 3,
+      embeddings: [[0.5, -0.25, 0]],
+    });
+  });
+
+  test('PUT /internal/llm/models/price', async () => {
+    const { status } = await send('PUT', '/internal/llm/models/price', {
+      model: 'local/x',
+      input_usd: '2.50',
+      output_usd: '10',
+    });
+    expect(status).toBe(200);
+    expect(llm.asked[0]?.input).toEqual({ model: 'local/x', inputUsd: '2.50', outputUsd: '10' });
+  });
+});
+
+describe('bad requests each get their documented code', () => {
+  test.each<[string, number, string, string, string, unknown, Record<string, string>]>([
+    [
+      'no token',
+      401,
+      'UNAUTHENTICATED',
+      'POST',
+      '/internal/llm/proxy',
+      { model: 'echo', messages },
+      { authorization: '' },
+    ],
+    ['malformed JSON', 400, 'BAD_REQUEST', 'POST', '/internal/llm/proxy', '{"model": ', {}],
+    ['no body', 400, 'BAD_REQUEST', 'POST', '/internal/llm/proxy', '', {}],
+    [
+      'another content type',
+      415,
+      'UNSUPPORTED_MEDIA_TYPE',
+      'POST',
+      '/internal/llm/proxy',
+      'hello',
+      { 'content-type': 'text/plain' },
+    ],
+    [
+      'a form',
+      415,
+      'UNSUPPORTED_MEDIA_TYPE',
+      'POST',
+      '/internal/llm/proxy',
+      'model=x',
+      { 'content-type': 'application/x-www-form-urlencoded' },
+    ],
+    [
+      'too large a body',
+      413,
+      'PAYLOAD_TOO_LARGE',
+      'POST',
+      '/internal/llm/proxy',
+      { model: 'x'.repeat(200_000), messages },
+      {},
+    ],
+    ['an unknown route', 404, 'NOT_FOUND', 'GET', '/internal/llm/nothing', undefined, {}],
+    ['an unknown model', 404, 'MODEL_NOT_FOUND', 'GET', '/internal/llm/models/nothing', undefined, {}],
+    ['an unknown parameter', 422, 'INVALID_INPUT', 'GET', '/internal/llm/usage?agent=x', undefined, {}],
+    ['a body that is a list', 422, 'INVALID_INPUT', 'POST', '/internal/llm/proxy', '[]', {}],
+    [
+      'a conflict',
+      409,
+      'IDEMPOTENCY_CONFLICT',
+      'POST',
+      '/internal/llm/proxy',
+      { model: 'refuse:IDEMPOTENCY_CONFLICT', messages },
+      {},
+    ],
+    [
+      'no budget',
+      402,
+      'BUDGET_EXCEEDED',
+      'POST',
+      '/internal/llm/proxy',
+      { model: 'refuse:BUDGET_EXCEEDED', messages },
+      {},
+    ],
+    [
+      'a deadline',
+      504,
+      'PROVIDER_TIMEOUT',
+      'POST',
+      '/internal/llm/proxy',
+      { model: 'refuse:PROVIDER_TIMEOUT', messages },
+      {},
+    ],
+    ['a defect inside', 500, 'INTERNAL_ERROR', 'POST', '/internal/llm/proxy', { model: 'defect', messages }, {}],
+  ])('%s: %i %s', async (_, status, code, method, path, body, more) => {
+    const answer = await send(method, path, body, { 'x-request-id': 'req-9', ...more });
+    expect(answer.status).toBe(status);
+    expect(errorOf(answer)).toMatchObject({ code, request_id: 'req-9' });
+    expect(errorOf(answer)['message']).not.toMatch(/secret/);
+    expect(answer.headers.get('x-request-id')).toBe('req-9');
+  });
+
+  test('every problem of a body is named by its path', async () => {
+    const answer = await proxy({ model: 5, messages: [{ role: 'robot', content: 'x' }], stream: 'yes' });
+    expect(answer.status).toBe(422);
+    expect(errorOf(answer)['details']).toEqual([
+      { path: 'stream', reason: 'must be true or false, not a string' },
+      { path: 'model', reason: 'must be a string, not a number' },
+      { path: 'messages[0].role', reason: 'must be one of "system", "user", "assistant", "tool"' },
+    ]);
+  });
+
+  test('problems that the subgraph finds are told in the client’s spelling too', async () => {
+    const answer = await proxy({ model: 'refuse:INVALID_INPUT', messages });
+    expect(errorOf(answer)).toMatchObject({
+      message: 'Invalid input: messages[0].tool_call_id: is required of a tool; max_tokens: must be positive',
+      details: [
+        { path: 'messages[0].tool_call_id', reason: 'is required of a tool' },
+        { path: 'max_tokens', reason: 'must be positive' },
+      ],
+    });
+  });
+
+  test('a rate limit says when to come again', async () => {
+    const answer = await proxy({ model: 'refuse:RATE_LIMITED', messages });
+    expect(answer.status).toBe(429);
+    expect(answer.headers.get('retry-after')).toBe('2');
+  });
+
+  test('a wrong method is told which ones are right, before its body is looked at', async () => {
+    const answer = await send('DELETE', '/internal/llm/proxy', 'x', { 'content-type': 'text/plain' });
+    expect(answer.status).toBe(405);
+    expect(answer.headers.get('allow')).toBe('POST, OPTIONS');
+    const options = await send('OPTIONS', '/internal/llm/models');
+    expect([options.status, options.headers.get('allow')]).toEqual([204, 'GET, HEAD, OPTIONS']);
+  });
+
+  test('deep nesting, NUL and half surrogates are refused before they reach anybody', async () => {
+    const deep = `{"model":"echo","messages":[],"provider_options":${'[['.repeat(10_000)}${']]'.repeat(10_000)}}`;
+    expect((await proxy(deep)).status).toBe(422);
+    const answer = await proxy('{"model":"echo","messages":[{"role":"user","content":"a\\u0000b \\ud800"}]}');
+    expect(errorOf(answer)['details']).toEqual([
+      { path: 'messages[0].content', reason: 'must not contain the character U+0000' },
+    ]);
+    expect(llm.asked).toEqual([]);
+  });
+});
