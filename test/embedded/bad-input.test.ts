@@ -1,0 +1,3 @@
+import { describeBadInput } from '#test/behaviour/bad-input.ts';
+
+describeBadInput('embedded');

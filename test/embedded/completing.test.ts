@@ -1,0 +1,3 @@
+import { describeCompleting } from '#test/behaviour/completing.ts';
+
+describeCompleting('embedded');

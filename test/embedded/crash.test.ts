@@ -1,0 +1,3 @@
+import { describeCrash } from '#test/behaviour/crash.ts';
+
+describeCrash('embedded');

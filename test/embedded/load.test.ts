@@ -1,0 +1,3 @@
+import { describeLoad } from '#test/behaviour/load.ts';
+
+describeLoad('embedded');

@@ -1,0 +1,3 @@
+import { describeTenants } from '#test/behaviour/tenants.ts';
+
+describeTenants('embedded', ['llm.graphql']);
