@@ -1,3 +1,5 @@
+import { promisify } from 'node:util';
+
 export interface EventStreamOptions<Event, Result> {
   /** The reader's: aborting it stops the source and rejects a waiting `next` with the signal's reason. */
   readonly signal: AbortSignal;
@@ -10,6 +12,10 @@ export interface EventStreamOptions<Event, Result> {
 
 type Waiting<Result> = { readonly resolve: (result: IteratorResult<Result>) => void; readonly reject: (reason: unknown) => void };
 
+// A source in this process may have all its events at hand; others, and the sockets, get their turn in between.
+const eventsPerTurnMax = 64;
+const nextTurn = promisify(setImmediate);
+
 /**
  * A source's events, mapped one by one at the reader's pace. Unlike with an async generator, `return` takes effect at
  * once while `next` waits for a quiet source, and nothing is kept per event, however long the stream.
@@ -21,6 +27,7 @@ export class EventStream<Event, Result> implements AsyncIterableIterator<Result>
   #source: AsyncIterator<Event> | undefined;
   #waiting: Waiting<Result> | undefined;
   #ended = false;
+  #sinceTurn = 0;
 
   constructor(options: EventStreamOptions<Event, Result>) {
     this.#options = options;
@@ -56,6 +63,11 @@ export class EventStream<Event, Result> implements AsyncIterableIterator<Result>
     const { signal } = this.#controller;
     try {
       this.#source ??= open(signal);
+      this.#sinceTurn += 1;
+      if (this.#sinceTurn === eventsPerTurnMax) {
+        this.#sinceTurn = 0;
+        await nextTurn();
+      }
       const event = await this.#source.next();
       if (event.done === true) return this.#end(undefined);
       const value = await perEvent(event.value, signal);

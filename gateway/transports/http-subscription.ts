@@ -151,14 +151,15 @@ export class HttpSubscription implements AsyncIterableIterator<ExecutionResult>,
     if (this.#taken < this.#held.length) {
       const value = this.#held[this.#taken] as ExecutionResult;
       this.#taken += 1;
+      this.#waiting = undefined;
+      waiting.resolve({ done: false, value });
       // Shifting one by one would move the whole rest each time.
       if (this.#taken === this.#held.length) {
         this.#held.length = 0;
         this.#taken = 0;
+        // Last of all: it may hand over the next chunk before it returns.
         if (this.#controller?.paused === true && this.#finished === undefined) this.#controller.resume();
       }
-      this.#waiting = undefined;
-      waiting.resolve({ done: false, value });
       return;
     }
     if (this.#finished === undefined) return;
