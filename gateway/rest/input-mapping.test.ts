@@ -64,7 +64,7 @@ describe('a body is read into the operation’s input', () => {
 
   test('null is null, where null is allowed', () => {
     expect(reading({ ...valid, temperature: null })).toEqual({
-      result: { ...{ model: 'demo', messages: [{ role: 'USER', content: 'Hello' }] }, temperature: null },
+      result: { model: 'demo', messages: [{ role: 'USER', content: 'Hello' }], temperature: null },
       problems: {},
     });
   });

@@ -99,7 +99,8 @@ function nonNullSchema(shape: OutputShape, leftOutWhenNull: readonly string[], p
 function objectSchema(shape: ObjectShape, leftOutWhenNull: readonly string[], path: string): JsonSchema {
   if (shape.variants.length > 0) {
     return {
-      oneOf: shape.variants.map(({ typeName, fields }) => ({
+      // Not oneOf: types may have the same fields.
+      anyOf: shape.variants.map(({ typeName, fields }) => ({
         title: typeName,
         ...fieldsSchema(fields, leftOutWhenNull, path),
       })),

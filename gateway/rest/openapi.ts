@@ -179,11 +179,12 @@ function describeParameters(
   const types = variableTypes(schema, parse(operation));
   const describe = (place: 'path' | 'query' | 'header', parameters: Readonly<Record<string, string>> = {}) =>
     Object.entries(parameters).map(([name, target]) => {
-      const { type } = resolveTarget(target, types);
+      const { type, description } = resolveTarget(target, types);
       return {
         name: name.replace(/\+$/, ''),
         in: place,
         required: place === 'path' || (place === 'query' && isNonNullType(type)),
+        ...(description === undefined ? {} : { description }),
         schema: inputs.schemaOf(type),
       };
     });

@@ -222,7 +222,7 @@ describe('POST /internal/llm/proxy', () => {
     });
     await expect.poll(() => llm.open.count, { interval: 5 }).toBe(1);
     client.abort();
-    await expect(left).rejects.toThrow();
+    await expect(left).rejects.toThrow('aborted');
     await expect.poll(() => llm.open.count, { interval: 5, timeout: 1_000 }).toBe(0);
   });
 

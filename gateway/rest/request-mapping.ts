@@ -45,6 +45,8 @@ interface Target {
   readonly variable: string;
   readonly fields: readonly string[];
   readonly type: GraphQLInputType;
+  /** Of the field; variables themselves have none. */
+  readonly description: string | undefined;
 }
 
 /**
@@ -236,14 +238,17 @@ export function variableTypes(schema: GraphQLSchema, document: DocumentNode): Va
 export function resolveTarget(path: string, types: VariableTypes): Target {
   const [variable = '', ...fields] = path.split('.');
   let type = types.get(variable);
-  for (const field of fields) {
+  let description: string | undefined;
+  for (const name of fields) {
     const inner: GraphQLInputType | undefined = isNonNullType(type) ? type.ofType : type;
-    type = isInputObjectType(inner) ? inner.getFields()[field]?.type : undefined;
+    const field = isInputObjectType(inner) ? inner.getFields()[name] : undefined;
+    type = field?.type;
+    description = field?.description ?? undefined;
   }
   if (type === undefined) throw new Error(`The operation has no variable $${path}.`);
   const inner = isNonNullType(type) ? type.ofType : type;
   if (!isLeafType(inner)) throw new Error(`$${path} does not fit into a parameter.`);
-  return { variable, fields, type };
+  return { variable, fields, type, description };
 }
 
 function toClientPath(

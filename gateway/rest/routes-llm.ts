@@ -55,7 +55,7 @@ const usageQuery = {
 
 export const llmRoutes: RestGroup = {
   prefix: '/internal/llm',
-  tag: 'Models',
+  tag: 'Language models',
   description: 'Completions, embeddings, models and what they cost.',
   errors: 'rest',
   routes: [
