@@ -21,7 +21,7 @@ const roundsMax = 10_000;
  * all others have committed and are seen by the statement that comes next. The minimum age covers the clock being set
  * back by less. (On the embedded Postgres one transaction runs at a time, so none is open here.)
  */
-const boundStatement = `select least(now() - $1::integer * interval '1 millisecond',
+const boundStatement = `select least(now() - $1::float8 * interval '1 millisecond',
   (select min(xact_start) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()))::text as bound`;
 
 /**
