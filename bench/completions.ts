@@ -8,7 +8,15 @@ import { parseArgs } from 'node:util';
 import type { LoadPlan, LoadResult } from './load-generator.ts';
 import { residentMiB, runScript } from './processes.ts';
 import { decimal, markdownTable, median, whole } from './table.ts';
-import { directTarget, embeddedTarget, portkeyTarget, servicesTarget, startMock, type StartTarget, type Target } from './targets.ts';
+import {
+  directTarget,
+  embeddedTarget,
+  portkeyTarget,
+  servicesTarget,
+  startMock,
+  type StartTarget,
+  type Target,
+} from './targets.ts';
 
 const help = `npm run bench -- completions [--quick] [--only direct,portkey,embedded,services] [--rounds 5] [--seconds 5]
 
@@ -51,7 +59,8 @@ async function measure(target: Target, cell: Cell, durationMs: number): Promise<
     durationMs,
   };
   const result = JSON.parse(await runScript(['bench/load-generator.ts', JSON.stringify(plan)])) as LoadResult;
-  if (result.failures > 0) console.error(`${target.name}: ${result.failures} of ${result.requests} failed: ${result.firstFailure}`);
+  if (result.failures > 0)
+    console.error(`${target.name}: ${result.failures} of ${result.requests} failed: ${result.firstFailure}`);
   return result;
 }
 
@@ -73,12 +82,25 @@ type Results = Map<Target, Record<Cell, LoadResult>[]>;
 
 function printTable(results: Results, memory: ReadonlyMap<Target, number>): void {
   const [direct] = results.values();
-  const over = (rounds: readonly Record<Cell, LoadResult>[], cell: Cell, read: (result: LoadResult) => number | null): number =>
-    median(rounds.map((round) => read(round[cell]) ?? Number.NaN));
-  const added = (rounds: readonly Record<Cell, LoadResult>[], cell: Cell, read: (result: LoadResult) => number | null): string =>
+  const over = (
+    rounds: readonly Record<Cell, LoadResult>[],
+    cell: Cell,
+    read: (result: LoadResult) => number | null,
+  ): number => median(rounds.map((round) => read(round[cell]) ?? Number.NaN));
+  const added = (
+    rounds: readonly Record<Cell, LoadResult>[],
+    cell: Cell,
+    read: (result: LoadResult) => number | null,
+  ): string =>
     rounds === direct
       ? '0'
-      : decimal(median(rounds.map((round, index) => (read(round[cell]) ?? Number.NaN) - (read((direct?.[index] ?? round)[cell]) ?? 0))));
+      : decimal(
+          median(
+            rounds.map(
+              (round, index) => (read(round[cell]) ?? Number.NaN) - (read((direct?.[index] ?? round)[cell]) ?? 0),
+            ),
+          ),
+        );
   const rows = [...results].map(([target, rounds]) => [
     target.name,
     whole(over(rounds, 'answers', (result) => result.requestsPerSecond)),
@@ -135,7 +157,9 @@ async function main(): Promise<void> {
       console.error(`round ${round} of ${rounds} done`);
     }
     const memory = new Map(targets.map((target) => [target, residentMiB(...target.processes)]));
-    console.log(`Completions, 32 connections, ${rounds} × ${durationMs / 1000} s, ${cpus().length} cores (${cpus()[0]?.model ?? ''}), Node ${process.version}`);
+    console.log(
+      `Completions, 32 connections, ${rounds} × ${durationMs / 1000} s, ${cpus().length} cores (${cpus()[0]?.model ?? ''}), Node ${process.version}`,
+    );
     printTable(results, memory);
   } finally {
     for (const target of targets) await target.stop();

@@ -15,7 +15,9 @@ const packagesFolder = '/usr/lib/postgresql';
 function binariesFolder(): string | undefined {
   if (!existsSync(packagesFolder)) return undefined;
   const versions = readdirSync(packagesFolder).toSorted((a, b) => Number(b) - Number(a));
-  return versions.map((version) => join(packagesFolder, version, 'bin')).find((folder) => existsSync(join(folder, 'initdb')));
+  return versions
+    .map((version) => join(packagesFolder, version, 'bin'))
+    .find((folder) => existsSync(join(folder, 'initdb')));
 }
 
 /**

@@ -64,7 +64,10 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
 }
 
 /** Runs a script to its end and gives its standard output. @throws Error with its output when it fails */
-export async function runScript(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<string> {
+export async function runScript(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const child = spawn(process.execPath, args, {
     cwd: repositoryRoot,
     env: { ...process.env, ...environment },
@@ -83,7 +86,9 @@ export async function runScript(args: readonly string[], environment: Readonly<R
 
 /** Resident memory of processes, in MiB. */
 export function residentMiB(...processes: readonly RunningProcess[]): number {
-  const { stdout } = spawnSync('ps', ['-o', 'rss=', '-p', processes.map(({ pid }) => pid).join(',')], { encoding: 'utf8' });
+  const { stdout } = spawnSync('ps', ['-o', 'rss=', '-p', processes.map(({ pid }) => pid).join(',')], {
+    encoding: 'utf8',
+  });
   return stdout.split('\n').reduce((sum, line) => sum + Number(line), 0) / 1024;
 }
 

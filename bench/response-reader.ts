@@ -28,7 +28,8 @@ export class ResponseReader {
   /** @throws Error when the bytes are not HTTP/1.1 with a known length */
   read(bytes: Buffer): void {
     let rest = bytes;
-    while (rest.length > 0) rest = this.#framing === undefined ? this.#readHeaders(rest) : this.#readBody(rest, this.#framing);
+    while (rest.length > 0)
+      rest = this.#framing === undefined ? this.#readHeaders(rest) : this.#readBody(rest, this.#framing);
   }
 
   #readHeaders(bytes: Buffer): Buffer {

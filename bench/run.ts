@@ -11,7 +11,9 @@ const benchmarks = {
 
 const help = `npm run bench [-- <name> [--quick] [--help]]
 
-${Object.entries(benchmarks).map(([name, what]) => `  ${name.padEnd(14)} ${what}`).join('\n')}
+${Object.entries(benchmarks)
+  .map(([name, what]) => `  ${name.padEnd(14)} ${what}`)
+  .join('\n')}
 
 Without a name all of them run, one after the other. Everything stays on this machine.
 `;

@@ -19,7 +19,10 @@ export interface Target {
   stop(): Promise<void>;
 }
 
-export type StartTarget = (mockBaseUrl: string) => Promise<Target>;
+/**
+ * @param prepare called before the servers start, with the data folder or the URL of the migrated database
+ */
+export type StartTarget = (mockBaseUrl: string, prepare?: (folderOrUrl: string) => Promise<void>) => Promise<Target>;
 
 const cacheImport = ['--import', './platform/compile-cache.ts'];
 const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
@@ -58,12 +61,20 @@ export const portkeyTarget: StartTarget = async (mockBaseUrl) => {
   if (!existsSync(installed) || !readFileSync(installed, 'utf8').includes(`"version": "${portkeyVersion}"`)) {
     mkdirSync(prefix, { recursive: true });
     const flags = ['--prefix', prefix, '--no-save', '--no-audit', '--no-fund', '--ignore-scripts'];
-    const result = spawnSync('npm', ['install', ...flags, `@portkey-ai/gateway@${portkeyVersion}`], { encoding: 'utf8' });
+    const result = spawnSync('npm', ['install', ...flags, `@portkey-ai/gateway@${portkeyVersion}`], {
+      encoding: 'utf8',
+    });
     if (result.status !== 0) throw new Error(`@portkey-ai/gateway cannot be installed: ${result.stderr}`);
   }
   const port = await freePort();
   const process = await startProcess({
-    args: ['--import', join(repositoryRoot, 'bench', 'portkey-streams.ts'), join(packageFolder, 'build', 'start-server.js'), `--port=${port}`, '--headless'],
+    args: [
+      '--import',
+      join(repositoryRoot, 'bench', 'portkey-streams.ts'),
+      join(packageFolder, 'build', 'start-server.js'),
+      `--port=${port}`,
+      '--headless',
+    ],
     environment: { NODE_ENV: 'production' },
     ready: () => answers(`http://127.0.0.1:${port}/`),
   });
@@ -93,10 +104,11 @@ async function serviceToken(environment: Readonly<Record<string, string>>): Prom
 }
 
 /** `npm start` on a fresh data folder: one process, embedded Postgres, token check and ledger on. */
-export const embeddedTarget: StartTarget = async (mockBaseUrl) => {
+export const embeddedTarget: StartTarget = async (mockBaseUrl, prepare) => {
   const folder = mkdtempSync(join(tmpdir(), 'bench-data-'));
   const port = await freePort();
   const environment = { ...ownSettings(mockBaseUrl), PORT: String(port), DATA_DIR: folder };
+  await prepare?.(folder);
   const process = await startProcess({
     args: [...cacheImport, 'main.ts'],
     environment,
@@ -117,7 +129,7 @@ export const embeddedTarget: StartTarget = async (mockBaseUrl) => {
 };
 
 /** Gateway and llm as processes of their own, on a real Postgres. */
-export const servicesTarget: StartTarget = async (mockBaseUrl) => {
+export const servicesTarget: StartTarget = async (mockBaseUrl, prepare) => {
   const postgres = await startPostgresCluster();
   if (postgres === undefined) throw new Error('there are no PostgreSQL binaries on this machine');
   const secrets = { AUTH_SECRET: randomBytes(32).toString('hex'), INTERNAL_SECRET: randomBytes(32).toString('hex') };
@@ -130,7 +142,11 @@ export const servicesTarget: StartTarget = async (mockBaseUrl) => {
   };
   try {
     await runScript(['migrate.ts'], shared);
-    for (const [script, port] of [['subgraphs/llm/main.ts', llmPort], ['gateway/main.ts', gatewayPort]] as const) {
+    await prepare?.(postgres.url);
+    for (const [script, port] of [
+      ['subgraphs/llm/main.ts', llmPort],
+      ['gateway/main.ts', gatewayPort],
+    ] as const) {
       processes.push(
         await startProcess({
           args: [...cacheImport, script],
