@@ -58,7 +58,9 @@ export function translateChatRequest(body: Readonly<Record<string, unknown>>, re
   readStreamOptions(body['stream_options'], reading);
 
   const providerOptions = collectProviderOptions(body, result, reading);
-  if (Object.keys(providerOptions).length > 0) result['provider_options'] = providerOptions;
+  const optionNames = Object.keys(providerOptions);
+  if (optionNames.length > 0) result['provider_options'] = providerOptions;
+  for (const name of optionNames) if (Object.hasOwn(body, name)) clientPaths[`provider_options.${name}`] = name;
   return { body: result, clientPaths };
 }
 

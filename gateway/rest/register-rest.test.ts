@@ -453,3 +453,44 @@ describe('bad requests each get their documented code', () => {
     expect(llm.asked).toEqual([]);
   });
 });
+
+describe('a changed supergraph', () => {
+  test('is used from then on, in answers and in the documentation', async () => {
+    rest.reload((sdl) =>
+      sdl.replace(
+        '  COMPLETION @join__enumValue',
+        '  BATCH @join__enumValue(graph: LLM)\n  COMPLETION @join__enumValue',
+      ),
+    );
+    const { body } = await send('GET', '/openapi.json');
+    expect(JSON.stringify(body)).toContain('"enum":["batch","completion"');
+    const answer = await send('GET', '/internal/llm/usage?kind=nothing');
+    expect(errorOf(answer)['details']).toEqual([
+      { path: 'kind', reason: 'must be one of "batch", "completion", "embedding"' },
+    ]);
+    rest.reload((sdl) => sdl);
+  });
+
+  test('that routes do not fit leaves them as they were', async () => {
+    rest.reload((sdl) => sdl.replaceAll('costUsd', 'priceUsd'));
+    const { status, body } = await proxy({ model: 'plain', messages });
+    expect([status, body]).toMatchObject([200, { usage: { cost_usd: 0.000123 } }]);
+    rest.reload((sdl) => sdl);
+  });
+});
+
+test('a process that stops ends its streams with a word about it', async () => {
+  const stopping = await startRestServer(llm.resolvers);
+  const response = await fetch(`${stopping.url}/internal/llm/proxy`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ model: 'quiet', messages, stream: true }),
+  });
+  void stopping.lifecycle.shutdown();
+  expect(eventsOf(await response.text())).toMatchObject([
+    { type: 'started' },
+    { type: 'failed', error: { code: 'SHUTTING_DOWN', retryable: true, retry_after_ms: 1_000 } },
+    '[DONE]',
+  ]);
+  await stopping.close();
+});

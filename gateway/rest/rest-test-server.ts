@@ -19,7 +19,32 @@ export interface RestTestServer {
   readonly url: string;
   readonly server: FastifyInstance;
   readonly lifecycle: Lifecycle;
+  /** Puts an edited supergraph into use, as the watched file would. */
+  reload(edit: (sdl: string) => string): void;
   close(): Promise<void>;
+}
+
+class TestHolder implements SupergraphHolder {
+  current: Supergraph;
+  readonly #callbacks = new Set<(supergraph: Supergraph) => void>();
+
+  constructor(current: Supergraph) {
+    this.current = current;
+  }
+
+  replace(supergraph: Supergraph): void {
+    this.current = supergraph;
+    for (const callback of this.#callbacks) callback(supergraph);
+  }
+
+  onChange(callback: (supergraph: Supergraph) => void): () => void {
+    this.#callbacks.add(callback);
+    return () => void this.#callbacks.delete(callback);
+  }
+
+  close(): void {
+    this.#callbacks.clear();
+  }
 }
 
 export const testCaller: Caller = {
@@ -38,8 +63,8 @@ export async function startRestServer(
 ): Promise<RestTestServer> {
   const logger = pino({ level: 'silent' });
   const subgraph = createSubgraph({ name: 'llm', typeDefs: readSchema('llm.graphql'), resolvers, logger });
-  const current = Supergraph.fromSdl(readSchema('supergraph.graphql'), { transports: { llm: subgraph }, logger });
-  const holder: SupergraphHolder = { current, onChange: () => () => undefined, close: () => undefined };
+  const load = (sdl: string) => Supergraph.fromSdl(sdl, { transports: { llm: subgraph }, logger });
+  const holder = new TestHolder(load(readSchema('supergraph.graphql')));
   const lifecycle = new Lifecycle({ logger, drainTimeoutMs: 0 });
   const server = createHttpServer({
     logger,
@@ -54,6 +79,7 @@ export async function startRestServer(
     url: `http://127.0.0.1:${(server.server.address() as AddressInfo).port}`,
     server,
     lifecycle,
+    reload: (edit) => holder.replace(load(edit(readSchema('supergraph.graphql')))),
     close: () => server.close(),
   };
 }

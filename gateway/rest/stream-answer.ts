@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
 import type { FormattedExecutionResult } from 'graphql';
 import { toAppError } from '#platform/error-response.ts';
@@ -12,8 +11,12 @@ import { resultError } from './result-errors.ts';
 import type { StreamEvent } from './route.ts';
 
 /**
- * How long the status line waits after `started` for what comes next: a provider that refuses at once is then an HTTP
- * error, which every client understands, and not a stream that begins with 200.
+ * How long the status line waits for the first event, which decides between an HTTP error and a stream. Proxies drop
+ * connections that stay silent; after this the stream begins, and its pings keep the connection.
+ */
+const firstEventWaitMs = 15_000;
+/**
+ * The same after `started`: a provider that refuses at once is an HTTP error too, which every client understands.
  */
 const startedHoldMs = 500;
 
@@ -36,33 +39,30 @@ export async function answerWithStream(answer: StreamAnswer): Promise<void> {
   const { stream, operationRequest, reply, signal, body } = answer;
   const results = stream.subscribe(operationRequest, signal);
   try {
-    const first = readEvent(await results.next(), answer);
-    if (first === undefined) throw new AppError('STREAM_INTERRUPTED', 'The answer ended before it began.');
-    throwIfFailed(first);
-    let held: Promise<IteratorResult<FormattedExecutionResult>> | undefined;
-    if (first.type === 'STARTED') {
-      held = results.next();
-      await holdForRefusal(held, answer);
-    }
+    const opening = await readOpening(results, answer);
     if (signal.aborted) throw signal.reason;
 
-    const writer = stream.mapping.format.createWriter({
-      requestId: operationRequest.requestId,
-      body,
-      mapEvent: stream.mapEvent,
-    });
+    const { requestId } = operationRequest;
+    const writer = stream.mapping.format.createWriter({ requestId, body, mapEvent: stream.mapEvent });
     const out = new SseResponse(reply);
     try {
-      let last = first;
-      for (let event: StreamEvent | undefined = first; event !== undefined;) {
-        last = event;
+      let { pending } = opening;
+      let ended = false;
+      const write = async (event: StreamEvent) => {
         const full = out.write(writer.event(event));
         if (full !== undefined) await full;
-        if (ends(event)) out.end();
-        event = readEvent(await (held ?? results.next()), answer);
-        held = undefined;
+        ended ||= ends(event);
+        // The client has all of it; what the source still does is not its concern.
+        if (ended) out.end();
+      };
+      for (const event of opening.events) await write(event);
+      for (;;) {
+        const event = readEvent(await (pending ?? results.next()), answer);
+        pending = undefined;
+        if (event === undefined) break;
+        await write(event);
       }
-      if (!ends(last)) throw new AppError('STREAM_INTERRUPTED', 'The answer was cut off before its end.');
+      if (!ended) throw new AppError('STREAM_INTERRUPTED', 'The answer was cut off before its end.');
     } catch (error) {
       await out.write(writer.failure(failureOf(error, answer)));
     } finally {
@@ -73,34 +73,55 @@ export async function answerWithStream(answer: StreamAnswer): Promise<void> {
   }
 }
 
+type Step = IteratorResult<FormattedExecutionResult>;
+
+/** What came before the status line was decided, and the read that is still under way. */
+interface Opening {
+  readonly events: readonly StreamEvent[];
+  readonly pending: Promise<Step> | undefined;
+}
+
+async function readOpening(results: AsyncIterator<FormattedExecutionResult>, answer: StreamAnswer): Promise<Opening> {
+  const events: StreamEvent[] = [];
+  let pending = results.next();
+  for (const waitMs of [firstEventWaitMs, startedHoldMs]) {
+    const step = await within(pending, waitMs);
+    if (step === undefined) break;
+    const event = readEvent(step, answer);
+    if (event === undefined && events.length === 0) {
+      throw new AppError('STREAM_INTERRUPTED', 'The answer ended before it began.');
+    }
+    if (event === undefined) return { events, pending: Promise.resolve(step) };
+    throwIfFailed(event);
+    events.push(event);
+    if (event.type !== 'STARTED') return { events, pending: undefined };
+    pending = results.next();
+  }
+  return { events, pending };
+}
+
+/** Undefined when the step takes longer; it is then awaited later, and may reject before. */
+async function within(step: Promise<Step>, waitMs: number): Promise<Step | undefined> {
+  step.catch(() => undefined);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, waitMs, undefined);
+  });
+  try {
+    return await Promise.race([step, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 const ends = ({ type }: StreamEvent): boolean => type === 'FINISHED' || type === 'FAILED';
 
 /** Undefined at the end. @throws AppError for a result with errors */
-function readEvent(
-  step: IteratorResult<FormattedExecutionResult>,
-  { stream, mapped }: StreamAnswer,
-): StreamEvent | undefined {
+function readEvent(step: Step, { stream, mapped }: StreamAnswer): StreamEvent | undefined {
   if (step.done === true) return undefined;
   const { data, errors } = step.value;
   if (errors !== undefined && errors.length > 0) throw resultError(errors, mapped.toClientPath);
   return data?.[stream.responseName] as StreamEvent | undefined;
-}
-
-async function holdForRefusal(
-  next: Promise<IteratorResult<FormattedExecutionResult>>,
-  answer: StreamAnswer,
-): Promise<void> {
-  const decided = new AbortController();
-  const late = sleep(startedHoldMs, undefined, { signal: decided.signal }).catch(() => undefined);
-  // The loop awaits it too, but perhaps not before it rejects.
-  next.catch(() => undefined);
-  try {
-    const step = await Promise.race([next, late]);
-    const event = step === undefined ? undefined : readEvent(step, answer);
-    if (event !== undefined) throwIfFailed(event);
-  } finally {
-    decided.abort();
-  }
 }
 
 function throwIfFailed({ type, error }: StreamEvent): void {
