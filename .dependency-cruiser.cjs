@@ -3,14 +3,15 @@
  * test/repository/boundaries.test.ts shows each of them failing on a file that breaks it.
  */
 const production = '^(platform|gateway|subgraphs|agent-runtime)/|^(main|migrate|token)\\.ts$';
-const testCode = '^(test|bench)/|\\.test\\.ts$|\\.contract\\.ts$|^vitest\\.config\\.ts$';
+// Fixtures beside the source are called …-test-….ts.
+const testCode = '^(test|bench)/|-test-[a-z-]*\\.ts$|\\.test\\.ts$|\\.contract\\.ts$|^vitest\\.config\\.ts$';
 
 /** Verbs: what a subgraph can be asked to do. They use stores and adapters, which know nothing of them. */
-const useCases = '^subgraphs/llm/(complete|completion|embed|usage|requests|set-model-price)\\.ts$';
+const useCases = '^subgraphs/llm/(complete|completion|embed|usage|requests|models)\\.ts$';
 /** Nouns: what holds or reaches something. */
 const storesAndAdapters =
   '^subgraphs/[^/]+/(providers|migrations)/|' +
-  '^subgraphs/[^/]+/(entities|usage-ledger|usage-cost|idempotency|model-catalogue|embedding)[a-z-]*\\.ts$';
+  '^subgraphs/[^/]+/(entities|usage-ledger|usage-cost|usage-rollup|model-prices|idempotency|model-catalogue|embedding)[a-z-]*\\.ts$';
 
 const sqlDrivers = '^node_modules/(pg|@mikro-orm|@electric-sql)/';
 
