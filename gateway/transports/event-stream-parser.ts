@@ -15,9 +15,9 @@ export interface ServerSentEvent {
 export class EventStreamParser {
   readonly #decoder = new StringDecoder('utf8');
   readonly #eventLengthMax: number;
-  #rest = '';
-  /** Where in `#rest` the search for the line's end goes on: a long line in many chunks is searched once. */
-  #searched = 0;
+  /** The line under way. In pieces: a long one would otherwise be copied whole for each chunk. */
+  #line: string[] = [];
+  #lineLength = 0;
   #atStart = true;
   /** A chunk ended in CR: an LF at the start of the next belongs to it. */
   #skipLineFeed = false;
@@ -40,20 +40,18 @@ export class EventStreamParser {
     }
     if (this.#skipLineFeed && text.charCodeAt(0) === 10) text = text.slice(1);
     if (text !== '') this.#skipLineFeed = false;
-    this.#rest = this.#rest === '' ? text : this.#rest + text;
-    return this.#readLines();
+    return this.#readLines(text);
   }
 
-  #readLines(): ServerSentEvent[] {
+  #readLines(text: string): ServerSentEvent[] {
     const events: ServerSentEvent[] = [];
-    const text = this.#rest;
     let start = 0;
-    let lineFeed = text.indexOf('\n', this.#searched);
-    let carriageReturn = text.indexOf('\r', this.#searched);
+    let lineFeed = text.indexOf('\n');
+    let carriageReturn = text.indexOf('\r');
     while (lineFeed !== -1 || carriageReturn !== -1) {
       const byCarriageReturn = carriageReturn !== -1 && (lineFeed === -1 || carriageReturn < lineFeed);
       const end = byCarriageReturn ? carriageReturn : lineFeed;
-      this.#readLine(text.slice(start, end), events);
+      this.#readLine(this.#completeLine(text.slice(start, end)), events);
       start = end + 1;
       if (byCarriageReturn) {
         if (start === text.length) this.#skipLineFeed = true;
@@ -62,10 +60,20 @@ export class EventStreamParser {
       }
       if (lineFeed !== -1 && lineFeed < start) lineFeed = text.indexOf('\n', start);
     }
-    this.#rest = text.slice(start);
-    this.#searched = this.#rest.length;
-    if (this.#rest.length + this.#dataLength > this.#eventLengthMax) throw new RangeError(`an event is longer than ${this.#eventLengthMax} characters`);
+    if (start < text.length) {
+      this.#line.push(text.slice(start));
+      this.#lineLength += text.length - start;
+    }
+    if (this.#lineLength + this.#dataLength > this.#eventLengthMax) throw new RangeError(`an event is longer than ${this.#eventLengthMax} characters`);
     return events;
+  }
+
+  #completeLine(end: string): string {
+    if (this.#line.length === 0) return end;
+    const line = this.#line.join('') + end;
+    this.#line = [];
+    this.#lineLength = 0;
+    return line;
   }
 
   #readLine(line: string, events: ServerSentEvent[]): void {
