@@ -74,7 +74,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     onPoolCreated: (pool) => (created = pool),
   };
   const orm = new MikroORM({
+    // The pool takes the real one from the connection string; MikroORM must not make this one.
     dbName: 'from-the-connection-string',
+    ensureDatabase: false,
     schema: options.schema,
     entities: options.entities ?? [],
     discovery: { warnWhenNoEntities: false },

@@ -2,7 +2,7 @@ import { query, type Unit } from './embedded-postgres-protocol.ts';
 import type { DatabaseQueue, QueuedConnection } from './embedded-postgres-queue.ts';
 
 /** How often it looks whether there is something to do. */
-const INTERVAL_MS = 30_000;
+const INTERVAL_MS = 10_000;
 
 /**
  * The write-ahead log is cut off at this much. PostgreSQL's own trigger works in its background processes only; without
