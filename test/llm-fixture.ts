@@ -24,13 +24,10 @@ export const silentLogger = pino({ level: 'silent' });
 export const microdaoId = 'microdao:daarion';
 
 export interface LlmFixture {
-  readonly connectionString: string;
-  readonly embedded: boolean;
   readonly database: Database;
-  readonly ledger: UsageLedger;
-  readonly llm: CompletionDependencies & EmbedDependencies;
+  readonly llm: TestLlm;
   /** Another process on the same database: own ledger, own memory of running requests. */
-  another(settings?: LedgerSettings): Promise<CompletionDependencies & EmbedDependencies>;
+  another(): Promise<TestLlm>;
   close(): Promise<void>;
 }
 
@@ -49,48 +46,59 @@ export async function openMigrated(
   return { database, server, close };
 }
 
+export type TestLlm = CompletionDependencies & EmbedDependencies;
+
+/** The use cases' dependencies on a migrated database, as a process of its own would have them. */
+export async function buildLlm(
+  database: Database,
+  provider: Provider,
+  settings: Partial<LlmUseCaseSettings> = {},
+  ledgerSettings: LedgerSettings & { readonly takeOverAll?: boolean } = {},
+): Promise<TestLlm & { close: () => Promise<void> }> {
+  const prices = await ModelPrices.open({ database, logger: silentLogger });
+  const ledger = new UsageLedger(database, silentLogger, ledgerSettings);
+  await ledger.start({ takeOverAll: ledgerSettings.takeOverAll ?? false });
+  return {
+    database,
+    ledger,
+    prices,
+    providers: new Map([[provider.name, provider]]),
+    catalogue: createModelCatalogue({
+      models: loadModels(),
+      configuredProviders: [provider.name],
+      priceOverride: (vendor, model) => prices.get(vendor, model),
+    }),
+    metrics: createLlmMetrics(new Registry(), () => ledger.openRequests),
+    logger: silentLogger,
+    settings: { requestTimeoutMs: 10_000, reconnectGraceMs: 100, ...settings },
+    completions: new Idempotency<SharedCompletion>(database),
+    embeddings: new Idempotency<SharedAnswer<EmbedAnswer>>(database),
+    embeddingCache: createEmbeddingCache(),
+    async close() {
+      await ledger.close();
+      await prices.close();
+    },
+  };
+}
+
 export async function openLlmFixture(
   name: TestDatabaseName,
   provider: Provider,
   settings: Partial<LlmUseCaseSettings> = {},
-  ledgerSettings: LedgerSettings = {},
 ): Promise<LlmFixture> {
-  const { database, server, close } = await openMigrated(name);
-  const ledgers: UsageLedger[] = [];
-  const prices = await ModelPrices.open({ database, logger: silentLogger });
-  const build = async (own: LedgerSettings): Promise<CompletionDependencies & EmbedDependencies> => {
-    const ledger = new UsageLedger(database, silentLogger, own);
-    await ledger.start();
-    ledgers.push(ledger);
-    return {
-      database,
-      ledger,
-      prices,
-      providers: new Map([[provider.name, provider]]),
-      catalogue: createModelCatalogue({
-        models: loadModels(),
-        configuredProviders: [provider.name],
-        priceOverride: (vendor, model) => prices.get(vendor, model),
-      }),
-      metrics: createLlmMetrics(new Registry(), () => ledger.openRequests),
-      logger: silentLogger,
-      settings: { requestTimeoutMs: 10_000, reconnectGraceMs: 100, ...settings },
-      completions: new Idempotency<SharedCompletion>(database),
-      embeddings: new Idempotency<SharedAnswer<EmbedAnswer>>(database),
-      embeddingCache: createEmbeddingCache(),
-    };
+  const { database, close } = await openMigrated(name);
+  const processes: { close: () => Promise<void> }[] = [];
+  const another = async (): Promise<TestLlm> => {
+    const llm = await buildLlm(database, provider, settings);
+    processes.push(llm);
+    return llm;
   };
-  const llm = await build(ledgerSettings);
   return {
-    connectionString: server.connectionString,
-    embedded: server.embedded,
     database,
-    ledger: llm.ledger,
-    llm,
-    another: (own = {}) => build(own),
+    llm: await another(),
+    another,
     async close() {
-      await Promise.all(ledgers.map((ledger) => ledger.close()));
-      await prices.close();
+      await Promise.all(processes.map((llm) => llm.close()));
       await close();
     },
   };
