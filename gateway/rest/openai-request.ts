@@ -64,6 +64,17 @@ export function translateChatRequest(body: Readonly<Record<string, unknown>>, re
   return { body: result, clientPaths };
 }
 
+/**
+ * OpenAI's defaults, which some clients always spell out. They ask for nothing, and other providers would refuse the
+ * very name.
+ */
+const neutralValues: Readonly<Record<string, unknown>> = {
+  frequency_penalty: 0,
+  presence_penalty: 0,
+  logprobs: false,
+  store: false,
+};
+
 export const isSet = (value: unknown): boolean => value !== undefined && value !== null;
 
 function refuseUnsupported(body: Readonly<Record<string, unknown>>, reading: InputReading): void {
@@ -96,7 +107,7 @@ function collectProviderOptions(
     reading.refuseAt('provider_options', `must be an object, not ${typeWord(given)}`);
   // Entries, not assignments: JSON may hold a key `__proto__`.
   const options: [string, unknown][] = Object.entries(body).filter(
-    ([name, value]) => isSet(value) && !known.has(name) && !ownHandling.has(name),
+    ([name, value]) => isSet(value) && !known.has(name) && !ownHandling.has(name) && neutralValues[name] !== value,
   );
   if (isJsonObject(given)) options.push(...Object.entries(given));
   const seed = result['seed'];

@@ -301,6 +301,8 @@ describe('a request in OpenAI’s format', () => {
       n: 1,
       user: 'u1',
       frequency_penalty: 0.5,
+      presence_penalty: 0,
+      logprobs: false,
       logit_bias: { '50256': -100 },
       top_p: 0.9,
       temperature: null,

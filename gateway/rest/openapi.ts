@@ -5,7 +5,7 @@ import { InputSchemas, outputSchema } from './json-schemas.ts';
 import { openAiErrorSchema } from './openai-schemas.ts';
 import { plainRoutes } from './openapi-plain-routes.ts';
 import { rootShape } from './output-shape.ts';
-import { resolveTarget, variableTypes } from './request-mapping.ts';
+import { resolveTarget, variableTypes } from './operation-variables.ts';
 import type { JsonSchema, RestGroup, RestRoute } from './route.ts';
 import { steeringTypes } from './steering.ts';
 

@@ -108,6 +108,8 @@ test('paths in a subgraph’s error come back in the client’s spelling', () =>
   const { toClientPath } = make({ body: { title: 't' } });
   expect(toClientPath('input.itemList[0].itemName')).toBe('item_list[0].item_name');
   expect(toClientPath('itemList[2]')).toBe('item_list[2]');
+  expect(toClientPath('input')).toBe('input');
+  expect(toClientPath('input[2]')).toBe('input[2]');
   expect(toClientPath('extraData.someKey[1].Other')).toBe('extra_data.someKey[1].Other');
   expect(list({ params }).toClientPath('filter.agentId')).toBe('agent_id');
 });

@@ -1,23 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import {
-  isInputObjectType,
-  isLeafType,
-  isListType,
-  isNonNullType,
-  Kind,
-  typeFromAST,
-  type DocumentNode,
-  type GraphQLInputType,
-  type GraphQLSchema,
-  type TypeNode,
-  type OperationDefinitionNode,
-  isInputType,
-} from 'graphql';
+import type { DocumentNode, GraphQLSchema } from 'graphql';
 import { AppError, invalidInput } from '#platform/errors.ts';
 import { toSnakeCase } from './case-mapping.ts';
 import { compileInput, isJsonObject, type InputReaders, type ReadInput } from './input-mapping.ts';
-import { InputReading, parsePath, renderPath } from './input-path.ts';
+import { InputReading } from './input-path.ts';
 import { didYouMean } from './near-names.ts';
+import {
+  renamed,
+  resolveTarget,
+  toClientPath,
+  variableTypes,
+  type Target,
+  type VariableTypes,
+} from './operation-variables.ts';
 import { compileParameter } from './parameter-mapping.ts';
 import type { BodyMapping, RequestMapping } from './route.ts';
 import { steeringTypes } from './steering.ts';
@@ -40,14 +35,6 @@ export interface MappedRequest {
 
 /** @throws AppError INVALID_INPUT with all problems at once, BAD_REQUEST where a body is missing */
 export type MapRequest = (request: RestRequest) => MappedRequest;
-
-interface Target {
-  readonly variable: string;
-  readonly fields: readonly string[];
-  readonly type: GraphQLInputType;
-  /** Of the field; variables themselves have none. */
-  readonly description: string | undefined;
-}
 
 /**
  * Compiles the request half of a table row.
@@ -214,77 +201,4 @@ function valueAt(variables: Record<string, unknown>, { variable, fields }: Targe
   let value = variables[variable];
   for (const field of fields) value = isJsonObject(value) ? value[field] : undefined;
   return value;
-}
-
-// --- types and paths --------------------------------------------------------------------------------------------
-
-type VariableTypes = ReadonlyMap<string, GraphQLInputType>;
-
-export function variableTypes(schema: GraphQLSchema, document: DocumentNode): VariableTypes {
-  const operation = document.definitions.find(
-    (node): node is OperationDefinitionNode => node.kind === Kind.OPERATION_DEFINITION,
-  );
-  return new Map(
-    (operation?.variableDefinitions ?? []).map(({ variable, type }) => {
-      const resolved = typeFromAST(schema, type as TypeNode);
-      if (resolved === undefined || !isInputType(resolved))
-        throw new Error(`The schema has no type for $${variable.name.value}.`);
-      return [variable.name.value, resolved];
-    }),
-  );
-}
-
-/** @throws Error when there is no such variable or field, or it holds more than one value */
-export function resolveTarget(path: string, types: VariableTypes): Target {
-  const [variable = '', ...fields] = path.split('.');
-  let type = types.get(variable);
-  let description: string | undefined;
-  for (const name of fields) {
-    const inner: GraphQLInputType | undefined = isNonNullType(type) ? type.ofType : type;
-    const field = isInputObjectType(inner) ? inner.getFields()[name] : undefined;
-    type = field?.type;
-    description = field?.description ?? undefined;
-  }
-  if (type === undefined) throw new Error(`The operation has no variable $${path}.`);
-  const inner = isNonNullType(type) ? type.ofType : type;
-  if (!isLeafType(inner)) throw new Error(`$${path} does not fit into a parameter.`);
-  return { variable, fields, type, description };
-}
-
-function toClientPath(
-  graphqlPath: string,
-  types: VariableTypes,
-  parameterNames: ReadonlyMap<string, string>,
-  bodyVariable: string | undefined,
-): string {
-  const parameter = parameterNames.get(graphqlPath);
-  if (parameter !== undefined) return parameter.replace(/\+$/, '');
-  const segments = parsePath(graphqlPath);
-  // A subgraph may name a field of the input with or without the input's own name.
-  if (bodyVariable !== undefined && segments[0] === bodyVariable && segments.length > 1) segments.shift();
-  let type: GraphQLInputType | undefined = bodyVariable === undefined ? undefined : types.get(bodyVariable);
-  return renderPath(
-    segments.map((segment) => {
-      if (isNonNullType(type)) type = type.ofType;
-      if (typeof segment === 'number') {
-        type = isListType(type) ? type.ofType : undefined;
-        return segment;
-      }
-      const field = isInputObjectType(type) ? type.getFields()[segment] : undefined;
-      const known = type !== undefined || bodyVariable === undefined;
-      type = field?.type;
-      // Inside a custom scalar the names are the client's own.
-      return field !== undefined || (known && bodyVariable === undefined) ? toSnakeCase(segment) : segment;
-    }),
-  );
-}
-
-/** `reasoning.effort` as the client called it, also for paths below. */
-function renamed(path: string, clientPaths: Readonly<Record<string, string>> | undefined): string {
-  if (clientPaths === undefined) return path;
-  for (const [ours, theirs] of Object.entries(clientPaths)) {
-    if (path === ours) return theirs;
-    if (path.startsWith(`${ours}.`) || path.startsWith(`${ours}[`)) return theirs + path.slice(ours.length);
-  }
-  return path;
 }
