@@ -45,6 +45,16 @@ const cells = {
 } as const;
 type Cell = keyof typeof cells;
 
+/** What failed was not measured: it shows as a dash. */
+const failed = {
+  requestsPerSecond: Number.NaN,
+  latencyMsP50: Number.NaN,
+  latencyMsP99: Number.NaN,
+  firstTokenMsP50: Number.NaN,
+  firstTokenMsP99: Number.NaN,
+  tokensPerSecond: Number.NaN,
+} as const satisfies Partial<LoadResult>;
+
 async function measure(target: Target, cell: Cell, durationMs: number): Promise<LoadResult> {
   const { connections, model, stream } = cells[cell];
   const plan: LoadPlan = {
@@ -59,9 +69,10 @@ async function measure(target: Target, cell: Cell, durationMs: number): Promise<
     durationMs,
   };
   const result = JSON.parse(await runScript(['bench/load-generator.ts', JSON.stringify(plan)])) as LoadResult;
-  if (result.failures > 0)
-    console.error(`${target.name}: ${result.failures} of ${result.requests} failed: ${result.firstFailure}`);
-  return result;
+  if (result.failures === 0) return result;
+  console.error(`${target.name}: ${result.failures} of ${result.requests} failed: ${result.firstFailure}`);
+  process.exitCode = 1;
+  return { ...result, ...failed };
 }
 
 async function startTargets(names: readonly string[], mockBaseUrl: string): Promise<Target[]> {
