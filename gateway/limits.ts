@@ -38,7 +38,7 @@ export const defaultLimits: OperationLimits = {
   aliasesMax: 50,
   rootFieldsMax: 30,
   directivesMax: 50,
-  costMax: 1_000,
+  costMax: 500,
   overlapsMax: 2_000,
 };
 

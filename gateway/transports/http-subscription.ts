@@ -164,6 +164,7 @@ export class HttpSubscription implements AsyncIterableIterator<ExecutionResult>,
     }
     if (this.#finished === undefined) return;
     const { failure } = this.#finished;
+    this.#waiting = undefined;
     this.#close();
     if (failure === undefined) waiting.resolve({ done: true, value: undefined });
     else waiting.reject(failure);
