@@ -280,7 +280,8 @@ export type CompletionEvent = {
 
 export type CompletionStarted = CompletionEvent & {
   readonly type: CompletionEventType;
-  readonly id: Scalars['ID']['output'];
+  /** The completion's; never null. Nullable like the tool call's, so that one selection may ask for both. */
+  readonly id?: Maybe<Scalars['ID']['output']>;
   readonly requestId: Scalars['String']['output'];
   readonly model: Scalars['String']['output'];
   readonly provider: Scalars['String']['output'];
@@ -306,7 +307,7 @@ export type CompletionRefusal = CompletionEvent & {
 export type CompletionToolCall = CompletionEvent & {
   readonly type: CompletionEventType;
   readonly index: Scalars['Int']['output'];
-  readonly id?: Maybe<Scalars['String']['output']>;
+  readonly id?: Maybe<Scalars['ID']['output']>;
   readonly name?: Maybe<Scalars['String']['output']>;
   readonly arguments: Scalars['String']['output'];
 };
@@ -314,7 +315,8 @@ export type CompletionToolCall = CompletionEvent & {
 export type CompletionFinished = CompletionEvent & {
   readonly type: CompletionEventType;
   readonly finishReason: FinishReason;
-  readonly usage: LlmTokenUsage;
+  /** Never null here. Nullable like that of CompletionFailed, so that one selection may ask for both. */
+  readonly usage?: Maybe<LlmTokenUsage>;
   /** What the provider wants back with the assistant's message, as `Message.providerState`. */
   readonly providerState?: Maybe<Scalars['JSON']['output']>;
 };
@@ -323,6 +325,7 @@ export type CompletionFinished = CompletionEvent & {
 export type CompletionFailed = CompletionEvent & {
   readonly type: CompletionEventType;
   readonly error: CompletionError;
+  /** Null when even the failure could not be recorded. */
   readonly usage?: Maybe<LlmTokenUsage>;
 };
 
@@ -919,7 +922,7 @@ export type CompletionEventResolvers<ContextType = ResolverContext, ParentType e
 
 export type CompletionStartedResolvers<ContextType = ResolverContext, ParentType extends ResolversParentTypes['CompletionStarted'] = ResolversParentTypes['CompletionStarted']> = {
   type?: Resolver<ResolversTypes['CompletionEventType'], ParentType, ContextType>;
-  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
   requestId?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   model?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   provider?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -948,7 +951,7 @@ export type CompletionRefusalResolvers<ContextType = ResolverContext, ParentType
 export type CompletionToolCallResolvers<ContextType = ResolverContext, ParentType extends ResolversParentTypes['CompletionToolCall'] = ResolversParentTypes['CompletionToolCall']> = {
   type?: Resolver<ResolversTypes['CompletionEventType'], ParentType, ContextType>;
   index?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
-  id?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  id?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
   name?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   arguments?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
@@ -957,7 +960,7 @@ export type CompletionToolCallResolvers<ContextType = ResolverContext, ParentTyp
 export type CompletionFinishedResolvers<ContextType = ResolverContext, ParentType extends ResolversParentTypes['CompletionFinished'] = ResolversParentTypes['CompletionFinished']> = {
   type?: Resolver<ResolversTypes['CompletionEventType'], ParentType, ContextType>;
   finishReason?: Resolver<ResolversTypes['FinishReason'], ParentType, ContextType>;
-  usage?: Resolver<ResolversTypes['LlmTokenUsage'], ParentType, ContextType>;
+  usage?: Resolver<Maybe<ResolversTypes['LlmTokenUsage']>, ParentType, ContextType>;
   providerState?: Resolver<Maybe<ResolversTypes['JSON']>, ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };

@@ -13,7 +13,7 @@ const completionSubscription = /* GraphQL */ `
       ... on CompletionText { text }
       ... on CompletionToolCall { index id name arguments }
       ... on CompletionFinished { finishReason usage { inputTokens outputTokens costUsd estimated } }
-      ... on CompletionFailed { error { code message } }
+      ... on CompletionFailed { error { code message retryable } usage { outputTokens } }
     }
   }
 `;
