@@ -68,7 +68,8 @@ function compileList(itemType: GraphQLInputType, readers: InputReaders): ReadInp
       return reading.refuse(`must be a list, not ${typeWord(value)}`);
     }
     const items: unknown[] = [];
-    for (let index = 0; index < value.length; index += 1) {
+    // Of a long list of mistakes the first ones are enough.
+    for (let index = 0; index < value.length && !reading.full; index += 1) {
       reading.enter(index);
       items.push(readItem(value[index], reading));
       reading.leave();

@@ -171,7 +171,8 @@ describe('the official client, told nothing but a base URL', () => {
     const { data } = await client.models.list();
     expect(data).toHaveLength(249);
     expect(data[0]).toEqual({ id: 'openai/model-1', object: 'model', created: 0, owned_by: 'openai' });
-    expect(await client.models.retrieve('openai/model-7')).toMatchObject({ id: 'openai/model-7' });
+    expect(await client.models.retrieve('openai/model-7')).toMatchObject({ id: 'openai/model-7', owned_by: 'openai' });
+    expect(await client.models.retrieve('model-7')).toMatchObject({ id: 'model-7', owned_by: 'openai' });
   });
 
   test('says for whom it asks in headers', async () => {

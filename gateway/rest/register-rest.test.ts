@@ -7,7 +7,7 @@ import { startRestServer, type RestTestServer } from './rest-test-server.ts';
 const llm = llmTestResolvers();
 let rest: RestTestServer;
 beforeAll(async () => {
-  rest = await startRestServer(llm.resolvers, 100_000);
+  rest = await startRestServer(llm.resolvers, 2_000_000);
 });
 afterAll(() => rest.close());
 beforeEach(() => {
@@ -365,7 +365,7 @@ describe('bad requests each get their documented code', () => {
       'PAYLOAD_TOO_LARGE',
       'POST',
       '/internal/llm/proxy',
-      { model: 'x'.repeat(200_000), messages },
+      { model: 'x'.repeat(2_000_000), messages },
       {},
     ],
     ['an unknown route', 404, 'NOT_FOUND', 'GET', '/internal/llm/nothing', undefined, {}],
@@ -446,6 +446,8 @@ describe('bad requests each get their documented code', () => {
   test('deep nesting, NUL and half surrogates are refused before they reach anybody', async () => {
     const deep = `{"model":"echo","messages":[],"provider_options":${'[['.repeat(10_000)}${']]'.repeat(10_000)}}`;
     expect((await proxy(deep)).status).toBe(422);
+    const deeper = await proxy('['.repeat(1_000_000));
+    expect(errorOf(deeper)['message']).toBe('Invalid input: must not be nested deeper than 1000 levels');
     const answer = await proxy('{"model":"echo","messages":[{"role":"user","content":"a\\u0000b \\ud800"}]}');
     expect(errorOf(answer)['details']).toEqual([
       { path: 'messages[0].content', reason: 'must not contain the character U+0000' },

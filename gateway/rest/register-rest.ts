@@ -6,6 +6,7 @@ import type { Logger } from '#platform/logging.ts';
 import type { Authenticate, AuthenticatedCaller } from '../authentication.ts';
 import type { SupergraphHolder } from '../supergraph-file.ts';
 import { compileTable, type CompiledRoute } from './compiled-route.ts';
+import { acceptJsonBodies } from './json-body.ts';
 import { sendOpenAiError } from './openai-errors.ts';
 import { registerDocumentation } from './register-documentation.ts';
 import type { RestRequest } from './request-mapping.ts';
@@ -64,8 +65,7 @@ export function registerRest(server: FastifyInstance, options: RestOptions): voi
             logger,
           );
         });
-        // A body that is not JSON is 415, not a string.
-        scope.removeContentTypeParser('text/plain');
+        acceptJsonBodies(scope);
         for (const route of group.routes)
           registerRoute(scope, route, () => compiled.get(route) as CompiledRoute, options);
         refuseOtherMethods(scope, group);

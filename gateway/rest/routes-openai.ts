@@ -1,6 +1,6 @@
 import { toChatCompletion, type GraphqlCompletion } from './openai-answer.ts';
 import { toEmbeddingList, translateEmbeddingRequest, type GraphqlEmbeddings } from './openai-embeddings.ts';
-import { toOpenAiModel, toOpenAiModelList } from './openai-models.ts';
+import { toAskedModel, toOpenAiModelList } from './openai-models.ts';
 import { translateChatRequest } from './openai-request.ts';
 import {
   chatChunkSchema,
@@ -111,7 +111,7 @@ export const openAiRoutes: RestGroup = {
       summary: 'One model by id, alias, or provider/model',
       request: { path: { 'id+': 'id' } },
       operation: 'query OpenAiModel($id: ID!) { model(id: $id) { id provider } }',
-      response: { render: toOpenAiModel, whenNull: modelNotFound, schema: openAiModelSchema },
+      response: { render: toAskedModel, whenNull: modelNotFound, schema: openAiModelSchema },
       errorCodes: ['MODEL_NOT_FOUND'],
     },
   ],
