@@ -40,7 +40,7 @@ type Gateway = NonNullable<ApolloOptions['gateway']>;
  * executor of its own: the supergraph behind its `gateway` option prepares and runs what it read.
  *
  * None of its reports to Apollo can come alive: their plugins are disabled here, and @apollo/gateway's telemetry starts
- * in the constructor of `ApolloGateway`, of which this project makes none (`telemetry.test.ts` looks after both).
+ * in the constructor of `ApolloGateway`, of which this project makes none (`graphql-edge.test.ts` looks after both).
  */
 export async function createApolloHandler({ supergraph, production, logger, lifecycle }: ApolloHandlerOptions) {
   const apollo = new ApolloServer<ApolloContext>({

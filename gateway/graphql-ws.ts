@@ -105,8 +105,8 @@ export function serveWebSockets(fastify: FastifyInstance, options: WebSocketOpti
       }
     },
     // As streams, all of them: `complete` from the client then aborts a query as it does a subscription.
-    execute: (args) => run(executions, args) as never,
-    subscribe: (args) => run(executions, args) as never,
+    execute: (args) => run(executions, args, lifecycle) as never,
+    subscribe: (args) => run(executions, args, lifecycle) as never,
     onNext: (_context, _id, _payload, _args, result) => result as never,
     onError: (_context, _id, _payload, errors) => errors.map((error) => wordError(error, logger)),
   });
@@ -193,11 +193,43 @@ function readConnectionParams(params: Readonly<Record<string, unknown>> | undefi
   return headers;
 }
 
-function run(executions: WeakMap<ExecutionArgs, Execution>, args: ExecutionArgs) {
+function run(executions: WeakMap<ExecutionArgs, Execution>, args: ExecutionArgs, lifecycle: Lifecycle | undefined) {
   const execution = executions.get(args);
   if (execution === undefined) throw new Error('The arguments are not those of an accepted operation.');
   const { supergraph, operation, request, session } = execution;
-  return runAsStream(supergraph, operation, request, session.signal);
+  const results = runAsStream(supergraph, operation, request, session.signal);
+  return lifecycle === undefined ? results : tracked(results, lifecycle);
+}
+
+/** A stop waits for the operations of its sockets, as it does for HTTP requests. */
+function tracked<Result>(results: AsyncIterableIterator<Result>, lifecycle: Lifecycle): AsyncIterableIterator<Result> {
+  const { promise, resolve: end } = Promise.withResolvers<void>();
+  void lifecycle.track(promise);
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      try {
+        const result = await results.next();
+        if (result.done === true) end();
+        return result;
+      } catch (error) {
+        end();
+        throw error;
+      }
+    },
+    async return() {
+      end();
+      await results.return?.();
+      return { done: true, value: undefined };
+    },
+    async throw(error) {
+      end();
+      await results.return?.();
+      throw error;
+    },
+  };
 }
 
 function sendAtClientsPace(socket: WebSocket, data: string): Promise<void> | void {
