@@ -53,9 +53,9 @@ await Promise.all(
       let id = '';
       let seen = 0;
       for await (const event of await completion(llm, asker(), input)) {
-        if (event.__typename === 'CompletionStarted') id = event.id;
+        if (event.__typename === 'CompletionStarted') id = event.id ?? '';
         if (event.__typename === 'CompletionText' && ++seen % 20 === 1) tell(`seen ${id} ${seen}`);
-        if (event.__typename === 'CompletionFinished') tell(`finished ${id} ${event.usage.costUsd}`);
+        if (event.__typename === 'CompletionFinished') tell(`finished ${id} ${event.usage?.costUsd}`);
       }
     }
   }),

@@ -4,7 +4,7 @@ import { invalidInput } from '#platform/errors.ts';
 import { LlmAttemptEntity, LlmRequestEntity } from './entities.ts';
 import type { Period } from './usage-period.ts';
 import type { UsageFilter } from './usage-statement.ts';
-import { firstUuidV7Of } from './uuid-v7.ts';
+import { timeOfUuidV7 } from './uuid-v7.ts';
 
 export type LlmRequestRow = InferEntity<typeof LlmRequestEntity>;
 export type LlmAttemptRow = InferEntity<typeof LlmAttemptEntity>;
@@ -47,20 +47,24 @@ export async function readRequests(
   page: { readonly first: number; readonly after?: string | null | undefined },
 ): Promise<RequestPage> {
   const first = checkFirst(page.first);
-  const before = [
-    ...(period.isUntilNow ? [] : [firstUuidV7Of(period.to.getTime())]),
-    ...(page.after == null ? [] : [idOfCursor(page.after)]),
-  ].toSorted()[0];
+  const after = page.after == null ? undefined : idOfCursor(page.after);
+  // Ids are in the order of their times: both bounds together are the page's beginning.
+  const createdAt = {
+    $gte: period.from,
+    ...(period.isUntilNow ? {} : { $lt: period.to }),
+    ...(after === undefined ? {} : { $lte: new Date(timeOfUuidV7(after)) }),
+  };
   const { agentId, provider, model, kind, status } = filter;
   const columns = Object.entries({ agentId, provider, model, kind, status }).filter(([, value]) => value !== undefined);
   const where = {
     microdaoId,
-    id: { $gte: firstUuidV7Of(period.from.getTime()), ...(before === undefined ? {} : { $lt: before }) },
+    createdAt,
+    ...(after === undefined ? {} : { id: { $lt: after } }),
     ...Object.fromEntries(columns),
   };
   const rows = await database.withEntities((entities) =>
     entities.find(LlmRequestEntity, where as object, {
-      orderBy: { id: 'desc' },
+      orderBy: { createdAt: 'desc', id: 'desc' },
       limit: first + 1,
       disableIdentityMap: true,
     }),

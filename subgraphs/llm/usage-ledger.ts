@@ -29,7 +29,7 @@ import {
   type OpenRow,
   type SettleRow,
 } from './usage-ledger-statements.ts';
-import { uuidV7 } from './uuid-v7.ts';
+import { timeOfUuidV7, uuidV7 } from './uuid-v7.ts';
 
 export interface LedgerSettings extends Partial<LeaseSettings> {
   /** How often running streams write down what they delivered, in milliseconds. Default 1,000. */
@@ -125,8 +125,9 @@ export class UsageLedger {
    * @throws AppError DATABASE_UNAVAILABLE when it can't be recorded: then nothing may be asked of a provider
    */
   async open(intent: Intent): Promise<OpenRequest | null> {
-    const createdMs = Date.now();
-    const id = uuidV7(createdMs);
+    const id = uuidV7();
+    // The id's own time, so that both sort alike.
+    const createdMs = timeOfUuidV7(id);
     const { price, idempotency } = intent;
     const isOpen = await this.#opens.add({
       id,

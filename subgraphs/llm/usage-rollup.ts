@@ -41,22 +41,21 @@ const rollUpStatement = `with mark as (
     rolled_up_to, full_at is not null as is_full
   from chunk
 ), buckets as (
-  select grain, date_trunc(grain, settled_at, 'UTC') as starts_at, microdao_id, coalesce(agent_id, '') as agent_id, kind,
-    provider, model, status, llm.latency_bucket(latency_ms) as bucket, count(*) as requests,
+  select date_trunc('hour', settled_at, 'UTC') as hour, microdao_id, coalesce(agent_id, '') as agent_id, kind, provider,
+    model, status, llm.latency_bucket(latency_ms) as bucket, count(*) as requests,
     count(*) filter (where cost_usd is null) as unpriced_requests, sum(input_tokens) as input_tokens,
     sum(output_tokens) as output_tokens, sum(cached_input_tokens) as cached_input_tokens,
     sum(reasoning_tokens) as reasoning_tokens, coalesce(sum(cost_usd), 0) as cost_usd
-  from upto
-    join llm.llm_requests on settled_at >= upto.rolled_up_to and settled_at < upto.bound
-    cross join (values ('hour'), ('day')) as grains (grain)
-  group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+  from upto join llm.llm_requests on settled_at >= upto.rolled_up_to and settled_at < upto.bound
+  group by 1, 2, 3, 4, 5, 6, 7, 8
 ), written as (
   insert into llm.llm_usage_rollups as rollup (grain, starts_at, microdao_id, agent_id, kind, provider, model, status,
     requests, unpriced_requests, input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, cost_usd, latencies)
-  select grain, starts_at, microdao_id, agent_id, kind, provider, model, status, sum(requests), sum(unpriced_requests),
-    sum(input_tokens), sum(output_tokens), sum(cached_input_tokens), sum(reasoning_tokens), sum(cost_usd),
-    coalesce(string_agg(bucket || ':' || requests, ',' order by bucket), '')
-  from buckets group by 1, 2, 3, 4, 5, 6, 7, 8
+  select grain, date_trunc(grain, hour, 'UTC'), microdao_id, agent_id, kind, provider, model, status, sum(requests),
+    sum(unpriced_requests), sum(input_tokens), sum(output_tokens), sum(cached_input_tokens), sum(reasoning_tokens),
+    sum(cost_usd), coalesce(string_agg(bucket || ':' || requests, ','), '')
+  from buckets cross join (values ('hour'), ('day')) as grains (grain)
+  group by 1, 2, 3, 4, 5, 6, 7, 8
   on conflict (microdao_id, grain, starts_at, agent_id, kind, provider, model, status) do update set
     requests = rollup.requests + excluded.requests,
     unpriced_requests = rollup.unpriced_requests + excluded.unpriced_requests,

@@ -32,9 +32,3 @@ export function uuidV7(nowMs: number = Date.now()): string {
 
 /** When an id was made, in Unix milliseconds. */
 export const timeOfUuidV7 = (id: string): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
-
-/** The lowest possible id of a millisecond: ids below it are older, the others are of then or later. */
-export function firstUuidV7Of(timeMs: number): string {
-  const time = Math.max(0, timeMs).toString(16).padStart(12, '0');
-  return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`;
-}

@@ -10,7 +10,7 @@ export const migrations: readonly Migration[] = [
     up: [
       `create schema if not exists llm`,
 
-      // `id` is a UUIDv7 of `created_at`, so the order of ids is the order of creation and one index serves both.
+      // `id` is a UUIDv7 of `created_at`, so the order of ids is the order of creation.
       `create table llm.llm_requests (
         id uuid primary key,
         request_id text not null,
@@ -40,9 +40,10 @@ export const migrations: readonly Migration[] = [
         ttft_ms integer,
         check ((status = 'RUNNING') = (settled_at is null))
       )`,
-      // llmRequests, of a microDAO and of an agent.
-      `create index llm_requests_by_microdao on llm.llm_requests (microdao_id, id)`,
-      `create index llm_requests_by_agent on llm.llm_requests (microdao_id, agent_id, id)`,
+      // llmRequests, of a microDAO and of an agent. By time and not by id alone, which would tempt the planner to walk
+      // through the primary key, over all tenants, for an agent that has few requests.
+      `create index llm_requests_by_microdao on llm.llm_requests (microdao_id, created_at, id)`,
+      `create index llm_requests_by_agent on llm.llm_requests (microdao_id, agent_id, created_at, id)`,
       // llmUsage: what is not rolled up yet, and hours that a period begins or ends in.
       `create index llm_requests_by_settlement on llm.llm_requests (microdao_id, settled_at) where settled_at is not null`,
       // The roll-up job.
