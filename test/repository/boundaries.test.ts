@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { fixtureFolder, runTool } from './run-tool.ts';
 import { repositoryRoot } from './source-files.ts';
 
@@ -16,7 +16,7 @@ async function violations(folder: string): Promise<string[]> {
   return summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} → ${to}`);
 }
 
-/** A repository that keeps every rule; each case below adds one file that breaks one. */
+/** A repository that keeps every rule. */
 const sound: Readonly<Record<string, string>> = {
   'package.json': JSON.stringify({
     name: 'fixture',
@@ -45,27 +45,39 @@ const sound: Readonly<Record<string, string>> = {
   ),
 };
 
+/** Each file breaks a rule; all of them are put into one folder beside the sound ones. */
 const breaks: readonly (readonly [rule: string, file: string, content: string])[] = [
-  ['no-cycles', 'subgraphs/llm/usage-ledger.ts', "import './complete.ts'; export const ledger = 1;"],
-  ['no-unresolvable', 'platform/x.ts', "import '#platform/missing.ts';"],
-  ['subgraphs-stand-alone', 'subgraphs/llm/x.ts', "import '../memory/recall.ts';"],
-  ['subgraphs-stand-alone', 'subgraphs/llm/x.ts', "import '../../gateway/gateway.ts';"],
-  ['gateway-knows-no-subgraph', 'gateway/x.ts', "import type { recall } from '../subgraphs/memory/recall.ts';"],
-  ['agent-runtime-is-a-client', 'agent-runtime/x.ts', "import '../gateway/gateway.ts';"],
-  ['platform-knows-no-domain', 'platform/x.ts', "import '../subgraphs/memory/recall.ts';"],
-  ['main-is-imported-by-nobody-below', 'gateway/x.ts', "import './main.ts';"],
-  ['resolvers-are-wired-by-main', 'subgraphs/llm/x.ts', "import './resolvers.ts';"],
-  ['resolvers-hold-no-sql-and-no-sdk', 'subgraphs/llm/resolvers.ts', "import 'pg'; export const resolvers = 1;"],
+  ['no-cycles', 'subgraphs/llm/usage-cost.ts', "import './usage-ledger-rows.ts';"],
+  ['no-cycles', 'subgraphs/llm/usage-ledger-rows.ts', "import './usage-cost.ts';"],
+  ['no-unresolvable', 'platform/x1.ts', "import '#platform/missing.ts';"],
+  ['subgraphs-stand-alone', 'subgraphs/llm/x1.ts', "import '../memory/recall.ts';"],
+  ['subgraphs-stand-alone', 'subgraphs/llm/x2.ts', "import '../../gateway/gateway.ts';"],
+  ['gateway-knows-no-subgraph', 'gateway/x1.ts', "import type { recall } from '../subgraphs/memory/recall.ts';"],
+  ['agent-runtime-is-a-client', 'agent-runtime/x1.ts', "import '../gateway/gateway.ts';"],
+  ['platform-knows-no-domain', 'platform/x2.ts', "import '../subgraphs/memory/recall.ts';"],
+  ['main-is-imported-by-nobody-below', 'gateway/x2.ts', "import './main.ts';"],
+  ['resolvers-are-wired-by-main', 'subgraphs/llm/x3.ts', "import './resolvers.ts';"],
+  ['resolvers-hold-no-sql-and-no-sdk', 'subgraphs/memory/resolvers.ts', "import 'pg'; export const resolvers = 1;"],
   ['stores-know-no-use-case', 'subgraphs/llm/idempotency.ts', "import './complete.ts';"],
   ['use-cases-know-no-resolver', 'subgraphs/llm/embed.ts', "import './resolvers.ts';"],
-  ['config-is-read-by-main', 'subgraphs/llm/x.ts', "import './config.ts';"],
-  ['no-test-code-in-production', 'platform/x.ts', "import '#test/fixtures.ts';"],
-  ['no-dev-dependency-in-production', 'platform/x.ts', "import 'vitest';"],
-  ['one-file-imports-openai', 'gateway/x.ts', "import 'openai';"],
-  ['one-file-imports-anthropic-ai-sdk', 'gateway/x.ts', "import '@anthropic-ai/sdk';"],
+  ['config-is-read-by-main', 'subgraphs/llm/x4.ts', "import './config.ts';"],
+  ['no-test-code-in-production', 'platform/x3.ts', "import '#test/fixtures.ts';"],
+  ['no-dev-dependency-in-production', 'platform/x4.ts', "import 'vitest';"],
+  ['one-file-imports-openai', 'gateway/x3.ts', "import 'openai';"],
+  ['one-file-imports-anthropic-ai-sdk', 'gateway/x4.ts', "import '@anthropic-ai/sdk';"],
 ];
 
 describe('who may import whom', () => {
+  let found: string[] = [];
+
+  beforeAll(async () => {
+    using folder = fixtureFolder({
+      ...sound,
+      ...Object.fromEntries(breaks.map(([, file, content]) => [file, content])),
+    });
+    found = await violations(folder.path);
+  });
+
   it('is kept by this repository', async () => {
     expect(await violations(repositoryRoot)).toEqual([]);
   });
@@ -75,8 +87,7 @@ describe('who may import whom', () => {
     expect(await violations(folder.path)).toEqual([]);
   });
 
-  it.each(breaks)('%s is seen to fail on %s: %s', async (rule, file, content) => {
-    using folder = fixtureFolder({ ...sound, [file]: content });
-    expect(await violations(folder.path)).toContainEqual(expect.stringMatching(`^${rule}: .*${file}`));
+  it.each(breaks)('%s is seen to fail on %s: %s', (rule, file) => {
+    expect(found).toContainEqual(expect.stringMatching(`^${rule}: .*${file}`));
   });
 });

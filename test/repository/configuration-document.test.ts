@@ -10,14 +10,19 @@ const read = (path: string): string => readFileSync(join(repositoryRoot, path), 
 
 /** Variables and their defaults, `–` for none, as docs/configuration.md lists them. */
 const documented = new Map(
-  [...read('docs/configuration.md').matchAll(/^\| `([A-Z_]+)` \| (?:`([^`]+)`|–) \|/gm)].map((row) => [row[1] ?? '', row[2]]),
+  [...read('docs/configuration.md').matchAll(/^\| `([A-Z_]+)` \| (?:`([^`]+)`|–) \|/gm)].map((row) => [
+    row[1] ?? '',
+    row[2],
+  ]),
 );
 
 /** Every key that is spelled like an environment variable in some config.ts. */
 const declared = new Set(
   sourceFiles()
     .filter((path) => /(^|\/)config\.ts$/.test(path))
-    .flatMap((path) => [...read(path).matchAll(/^ {2,4}([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*):/gm)].map((match) => match[1] ?? '')),
+    .flatMap((path) =>
+      [...read(path).matchAll(/^ {2,4}([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*):/gm)].map((match) => match[1] ?? ''),
+    ),
 );
 
 describe('docs/configuration.md', () => {

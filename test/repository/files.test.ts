@@ -13,7 +13,7 @@ describe('the repository', () => {
 
   it('names files in kebab-case', () => {
     const odd = files.filter(
-      (path) => path.endsWith('.ts') && !/^[a-z0-9/-]+(\.(test|contract|config))?\.ts$/.test(path),
+      (path) => path.endsWith('.ts') && !/^[a-z0-9/-]+(\.contract)?(\.(test|config))?\.ts$/.test(path),
     );
     expect(odd).toEqual([]);
   });
