@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { retryAfterSeconds, toAppError, toErrorBody } from './error-response.ts';
 import { AppError } from './errors.ts';
@@ -77,6 +78,10 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     sendError(new AppError('NOT_FOUND', `There is no ${request.method} ${path.slice(0, 200)}.`), request, reply, logger);
   });
 
+  server.addHook('onSend', async (request, reply) => {
+    if (reply.statusCode === 413) await drainBody(request.raw);
+  });
+
   registerHealth(server, healthChecks, lifecycle);
   server.get('/metrics', async (_request, reply) => {
     reply.type(metrics.registry.contentType);
@@ -95,6 +100,28 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   const retryAfter = retryAfterSeconds(appError);
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
   reply.code(appError.status).send(toErrorBody(appError, request.id));
+}
+
+const drainedBytesMax = 64 * 1024 * 1024;
+const drainTimeoutMs = 10_000;
+
+/**
+ * Reads what a client still sends of a body that is too large, and forgets it: most clients read no answer before
+ * they have sent everything, and a connection closed on them shows as a broken pipe instead of as the 413.
+ */
+async function drainBody(body: IncomingMessage): Promise<void> {
+  const timeout = AbortSignal.timeout(drainTimeoutMs);
+  let bytes = 0;
+  await new Promise<void>((resolve) => {
+    if (body.complete || body.destroyed) return resolve();
+    body.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > drainedBytesMax) resolve();
+    });
+    for (const event of ['end', 'error', 'close']) body.once(event, () => resolve());
+    timeout.addEventListener('abort', () => resolve(), { once: true });
+    body.resume();
+  });
 }
 
 /** A stop waits for requests under way; one that comes later is told to go elsewhere. */

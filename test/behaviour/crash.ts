@@ -30,7 +30,7 @@ export function describeCrash(layout: Layout): void {
       };
       const reading = Promise.all(Array.from({ length: streams }, (_, stream) => read(stream, stream % 4 === 0 ? 'openai/stream-10-tokens' : 'openai/stream-100000-tokens-10ms')));
       await expect.poll(() => finished, { timeout: 20_000 }).toBe(streams / 4);
-      await expect.poll(() => texts.every((text) => text.split('"text"').length > 100 || text.includes('"finished"')), { timeout: 30_000 }).toBe(true);
+      await expect.poll(() => texts.every((text) => text.split('"text"').length > 300 || text.includes('"finished"')), { timeout: 30_000 }).toBe(true);
       await system.kill();
       await reading;
       await system.restart();
@@ -46,7 +46,7 @@ export function describeCrash(layout: Layout): void {
           expect(row).toMatchObject({ status: 'SUCCEEDED', usage: { outputTokens: 10, estimated: false } });
         } else {
           expect(row).toMatchObject({ status: 'INTERRUPTED', usage: { estimated: true } });
-          // Checkpoints are about a second apart; a hundred tokens a second were delivered for longer than that.
+          // Checkpoints are about a second apart, and about three seconds were delivered.
           expect(row.usage.outputTokens).toBeGreaterThan(0);
         }
       }
