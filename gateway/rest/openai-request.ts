@@ -127,6 +127,8 @@ function collectProviderOptions(
  */
 const echoedFields = new Set(['refusal', 'annotations', 'audio', 'function_call', 'reasoning_content', 'reasoning']);
 
+const isEchoed = (name: string, value: unknown): boolean => !isSet(value) || echoedFields.has(name);
+
 function translateMessages(messages: unknown, reading: InputReading): unknown {
   if (!Array.isArray(messages)) return messages;
   return messages.map((message: unknown, index) =>
@@ -138,9 +140,11 @@ function translateMessage(message: Readonly<Record<string, unknown>>, index: num
   for (const name of ['audio', 'function_call']) {
     if (isSet(message[name])) reading.refuseAt(`messages[${index}].${name}`, 'is not supported');
   }
-  const result = Object.fromEntries(
-    Object.entries(message).filter(([name, value]) => isSet(value) && !echoedFields.has(name)),
-  );
+  // Most messages are what they should be.
+  const asItIs =
+    message['role'] !== 'developer' && Object.keys(message).every((name) => !isEchoed(name, message[name]));
+  if (asItIs) return message;
+  const result = Object.fromEntries(Object.entries(message).filter(([name, value]) => !isEchoed(name, value)));
   if (message['role'] === 'developer') result['role'] = 'system';
   // What the model said when it refused is what it said.
   if (!isSet(message['content']) && typeof message['refusal'] === 'string') result['content'] = message['refusal'];

@@ -19,7 +19,7 @@ type GraphqlEvent =
   | {
       readonly type: 'TOOL_CALL';
       readonly index: number;
-      readonly callId: string | null;
+      readonly id: string | null;
       readonly name: string | null;
       readonly arguments: string;
     }
@@ -113,13 +113,13 @@ function createWriter({ requestId, body }: StreamContext): StreamWriter {
 /** Id, type and name come with a call's first piece only; official clients add every later one up. */
 function toolCallDelta({
   index,
-  callId,
+  id,
   name,
   arguments: argumentsText,
 }: Extract<GraphqlEvent, { type: 'TOOL_CALL' }>): Record<string, unknown> {
   return {
     index,
-    ...(callId === null ? {} : { id: callId, type: 'function' }),
+    ...(id === null ? {} : { id, type: 'function' }),
     function: { ...(name === null ? {} : { name }), arguments: argumentsText },
   };
 }

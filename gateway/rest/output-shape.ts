@@ -67,12 +67,6 @@ export function rootShape(schema: GraphQLSchema, document: DocumentNode): { resp
   return root;
 }
 
-/**
- * An alias may end in `__something`, which REST drops: GraphQL forbids one response name for a nullable and a non-null
- * field, also where they belong to types that never meet.
- */
-const withoutSuffix = (responseName: string): string => responseName.replace(/__.*$/, '');
-
 class ShapeReader {
   readonly #schema: GraphQLSchema;
   readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
@@ -95,11 +89,10 @@ class ShapeReader {
   ): OutputField[] {
     const collected = new Map<string, { field: GraphQLField<unknown, unknown>; selections: SelectionSetNode[] }>();
     for (const selectionSet of selections) this.#collect(type, selectionSet, only, collected);
-    if (only !== undefined || !isAbstractType(type))
-      toSnakeCaseNames([...collected.keys()].map(withoutSuffix), type.name);
+    toSnakeCaseNames(collected.keys(), type.name);
     return [...collected].map(([responseName, { field, selections: inner }]) => ({
       responseName,
-      restName: toSnakeCase(withoutSuffix(responseName)),
+      restName: toSnakeCase(responseName),
       description: field.description ?? undefined,
       shape: this.#shape(field.type, inner),
     }));

@@ -92,8 +92,8 @@ export const llmRoutes: RestGroup = {
             ... on CompletionText { text }
             ... on CompletionReasoning { text }
             ... on CompletionRefusal { text }
-            ... on CompletionToolCall { index id__call: id name arguments }
-            ... on CompletionFinished { finishReason usage__finished: ${usageFields} providerState }
+            ... on CompletionToolCall { index id name arguments }
+            ... on CompletionFinished { finishReason ${usageFields} providerState }
             ... on CompletionFailed { error { code message retryable retryAfterMs requestId } ${usageFields} }
           }
         }`,

@@ -61,7 +61,7 @@ export const openAiRoutes: RestGroup = {
             ... on CompletionText { text }
             ... on CompletionReasoning { text }
             ... on CompletionRefusal { text }
-            ... on CompletionToolCall { index callId: id name arguments }
+            ... on CompletionToolCall { index id name arguments }
             ... on CompletionFinished { finishReason ${usageFields} providerState }
             ... on CompletionFailed { error { code message retryable retryAfterMs requestId } }
           }
