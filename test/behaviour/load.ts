@@ -6,7 +6,7 @@ export function describeLoad(layout: Layout): void {
   describe(`load (${layout})`, () => {
     let system: System;
     beforeAll(async () => {
-      system = await System.start({ layout, environment: { LOG_LEVEL: 'warn' } });
+      system = await System.start({ layout });
     });
     afterAll(() => system?.close());
 
