@@ -99,7 +99,7 @@ const ownSettings = (mockBaseUrl: string): Record<string, string> => ({
 });
 
 async function serviceToken(environment: Readonly<Record<string, string>>): Promise<string> {
-  const args = ['token.ts', '--microdao', 'microdao:bench', '--role', 'agent', '--agent', 'agent:bench'];
+  const args = ['token.ts', '--microdao', 'microdao:bench', '--role', 'service'];
   return (await runScript(args, environment)).trim();
 }
 
@@ -118,7 +118,7 @@ export const embeddedTarget: StartTarget = async (mockBaseUrl, prepare) => {
   return {
     name: 'agent-supergraph, embedded',
     url: `http://127.0.0.1:${port}/v1/chat/completions`,
-    headers: bearer(token),
+    headers: { ...bearer(token), 'x-agent-id': 'agent:bench' },
     modelPrefix: 'openai/',
     processes: [process],
     stop: async () => {
@@ -159,7 +159,7 @@ export const servicesTarget: StartTarget = async (mockBaseUrl, prepare) => {
     return {
       name: `agent-supergraph, gateway + llm + ${postgres.version.replace(/.*\) (\d+).*/, 'PostgreSQL $1')}`,
       url: `http://127.0.0.1:${gatewayPort}/v1/chat/completions`,
-      headers: bearer(token),
+      headers: { ...bearer(token), 'x-agent-id': 'agent:bench' },
       modelPrefix: 'openai/',
       processes,
       stop,
