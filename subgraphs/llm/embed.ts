@@ -9,6 +9,7 @@ import { providerFor, type Asker, type LlmDependencies } from './llm-dependencie
 import type { Provider } from './providers/provider.ts';
 import { failureOf, startDeadline, type RequestDeadline } from './request-deadline.ts';
 import type { EmbedInput } from './resolver-types.ts';
+import { countTokens } from './token-count.ts';
 import { noUsage, type Bill, type Intent, type OpenRequest } from './usage-ledger-rows.ts';
 
 export interface EmbedAnswer {
@@ -146,7 +147,7 @@ async function embedOpened(
         deadline.signal,
       );
       model = answer.model;
-      inputTokens += answer.inputTokens ?? batch.reduce((sum, text) => sum + Math.ceil(text.length / 4), 0);
+      inputTokens += answer.inputTokens ?? batch.reduce((sum, text) => sum + countTokens(text), 0);
       estimated ||= answer.inputTokens === null;
       batch.forEach((text, index) => {
         const key = keyOf.get(text) ?? '';
