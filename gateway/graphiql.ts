@@ -45,6 +45,8 @@ async function buildPage(): Promise<Page> {
     title: 'agent-supergraph',
     endpoint: '/graphql',
     subscriptionsProtocol: 'GRAPHQL_SSE',
+    // Left to itself it asks for subscriptions with GET, which carries no preflight and shows queries in logs.
+    method: 'POST',
     defaultQuery: exampleQuery,
     headers: JSON.stringify({ authorization: 'Bearer ' }, null, 2),
     shouldPersistHeaders: false,
