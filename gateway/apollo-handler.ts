@@ -75,16 +75,28 @@ export async function createApolloHandler({ supergraph, production, logger, life
     async handle(request: FastifyRequest, reply: FastifyReply, caller: Caller): Promise<unknown> {
       const gone = new AbortController();
       const onClose = () => {
-        if (!reply.raw.writableFinished) gone.abort(new AppError('CLIENT_CLOSED_REQUEST', 'The client left before the answer was complete.'));
+        if (!reply.raw.writableFinished)
+          gone.abort(new AppError('CLIENT_CLOSED_REQUEST', 'The client left before the answer was complete.'));
       };
-      const onShutdown = () => gone.abort(new AppError('SHUTTING_DOWN', 'This process is stopping; try again.', { retryAfterMs: 1_000 }));
+      const onShutdown = () =>
+        gone.abort(new AppError('SHUTTING_DOWN', 'This process is stopping; try again.', { retryAfterMs: 1_000 }));
       reply.raw.once('close', onClose);
       lifecycle?.signal.addEventListener('abort', onShutdown, { once: true });
       try {
         const traceparent = request.headers['traceparent'];
         const response = await apollo.executeHTTPGraphQLRequest({
-          httpGraphQLRequest: { method: request.method, headers: headerMap(request), search: searchOf(request.url), body: request.body },
-          context: async () => ({ caller, requestId: request.id, traceparent: typeof traceparent === 'string' ? traceparent : undefined, signal: gone.signal }),
+          httpGraphQLRequest: {
+            method: request.method,
+            headers: headerMap(request),
+            search: searchOf(request.url),
+            body: request.body,
+          },
+          context: async () => ({
+            caller,
+            requestId: request.id,
+            traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+            signal: gone.signal,
+          }),
         });
         return send(response, request, reply);
       } finally {
@@ -110,11 +122,14 @@ function supergraphAsGateway(supergraph: SupergraphHolder, production: boolean):
         const { operation, errors } = prepareForClient(current, client, { production, requestId });
         if (errors !== undefined) return toApolloResult({ errors });
         if (operation.kind === 'subscription') {
-          const message = 'Subscribe over SSE (`accept: text/event-stream`) or WebSocket (graphql-transport-ws), not over plain HTTP.';
+          const message =
+            'Subscribe over SSE (`accept: text/event-stream`) or WebSocket (graphql-transport-ws), not over plain HTTP.';
           return toApolloResult({ errors: [fromAppError(new AppError('BAD_REQUEST', message), requestId)] });
         }
         try {
-          return toApolloResult(await current.execute(operation, { variables: request.variables, caller, requestId, traceparent }, signal));
+          return toApolloResult(
+            await current.execute(operation, { variables: request.variables, caller, requestId, traceparent }, signal),
+          );
         } catch (error) {
           if (!signal.aborted) throw error;
           return toApolloResult({ errors: [fromAppError(abortReason(signal), requestId)] });
@@ -130,7 +145,9 @@ class WordedError extends GraphQLError {
   readonly formatted: GraphQLFormattedError;
 
   constructor(formatted: GraphQLFormattedError, status: number | undefined) {
-    super(formatted.message, { extensions: { ...formatted.extensions, ...(status === undefined ? {} : { http: { status } }) } });
+    super(formatted.message, {
+      extensions: { ...formatted.extensions, ...(status === undefined ? {} : { http: { status } }) },
+    });
     this.formatted = formatted;
   }
 }
@@ -161,10 +178,18 @@ function formatApolloError(formatted: GraphQLFormattedError, error: unknown, log
     return { message: masked.message, extensions: { ...masked.toExtensions() } };
   }
   const { locations } = formatted;
-  return { message: formatted.message.trim(), ...(locations === undefined ? {} : { locations }), extensions: { code, retryable: errorCatalogue[code].retryable } };
+  return {
+    message: formatted.message.trim(),
+    ...(locations === undefined ? {} : { locations }),
+    extensions: { code, retryable: errorCatalogue[code].retryable },
+  };
 }
 
-function send({ status = 200, headers, body }: HTTPGraphQLResponse, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function send(
+  { status = 200, headers, body }: HTTPGraphQLResponse,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
   if (body.kind !== 'complete') throw new Error('Incremental delivery is not part of the schema.');
   for (const [name, value] of headers) if (name !== 'content-length') reply.header(name, value);
   reply.code(status);
@@ -174,7 +199,10 @@ function send({ status = 200, headers, body }: HTTPGraphQLResponse, request: Fas
 /** Apollo Server words some errors without knowing of the request; each error of ours names it. */
 function withRequestIds(text: string, request: FastifyRequest): string {
   const result = JSON.parse(text) as { errors?: GraphQLFormattedError[] };
-  const errors = result.errors?.map((error) => ({ ...error, extensions: { ...error.extensions, requestId: request.id } }));
+  const errors = result.errors?.map((error) => ({
+    ...error,
+    extensions: { ...error.extensions, requestId: request.id },
+  }));
   const code = errors?.[0]?.extensions['code' as keyof object];
   if (typeof code === 'string') request.logged.errorCode = code;
   return JSON.stringify({ ...result, errors });

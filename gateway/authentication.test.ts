@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Caller } from '#platform/caller.ts';
-import { AppError } from '#platform/errors.ts';
+import type { AppError } from '#platform/errors.ts';
 import { createInternalTokenSigner, createInternalTokenVerifier } from '#platform/internal-token.ts';
 import { createTokenVerifier, issueToken, type TokenClaims } from '#platform/tokens.ts';
 import { createAuthenticator } from './authentication.ts';
@@ -23,19 +23,48 @@ function setUp() {
     now: () => clock ?? Date.now(),
   });
   const issue = (claims: Partial<TokenClaims> = {}, by = secret) =>
-    issueToken({ secret: by }, { subject: 'service:runtime', memberships: [{ microdaoId: 'microdao:a', role: 'service' }], timeToLiveMs: 60_000, ...claims });
-  return { revoked, authenticate, issue, setClock: (nowMs: number) => (clock = nowMs), verifications: () => verifications };
+    issueToken(
+      { secret: by },
+      {
+        subject: 'service:runtime',
+        memberships: [{ microdaoId: 'microdao:a', role: 'service' }],
+        timeToLiveMs: 60_000,
+        ...claims,
+      },
+    );
+  return {
+    revoked,
+    authenticate,
+    issue,
+    setClock: (nowMs: number) => (clock = nowMs),
+    verifications: () => verifications,
+  };
 }
 
-const bearer = (token: string, onBehalfOf?: string) => ({ authorization: `Bearer ${token}`, ...(onBehalfOf === undefined ? {} : { 'x-on-behalf-of': onBehalfOf }) });
-const refusal = async (promise: Promise<unknown>): Promise<AppError> => promise.then(() => Promise.reject(new Error('It was accepted.')), (error: AppError) => error);
+const bearer = (token: string, onBehalfOf?: string) => ({
+  authorization: `Bearer ${token}`,
+  ...(onBehalfOf === undefined ? {} : { 'x-on-behalf-of': onBehalfOf }),
+});
+const refusal = async (promise: Promise<unknown>): Promise<AppError> =>
+  promise.then(
+    () => Promise.reject(new Error('It was accepted.')),
+    (error: AppError) => error,
+  );
 
 describe('authentication', () => {
   test('a good token gives its caller, and is verified once, also when it comes many times at once', async () => {
     const { authenticate, issue, verifications } = setUp();
     const { token, jti, expiresAt } = await issue();
     const all = await Promise.all(Array.from({ length: 50 }, () => authenticate(bearer(token))));
-    expect(all[0]).toEqual({ jti, expiresAt, caller: { subject: 'service:runtime', admin: false, memberships: [{ microdaoId: 'microdao:a', role: 'service' }] } });
+    expect(all[0]).toEqual({
+      jti,
+      expiresAt,
+      caller: {
+        subject: 'service:runtime',
+        admin: false,
+        memberships: [{ microdaoId: 'microdao:a', role: 'service' }],
+      },
+    });
     // The same object: what is kept per caller, such as its internal token, is found again.
     expect((await authenticate({ authorization: `bearer  ${token}` })).caller).toBe(all[0]?.caller);
     expect(verifications()).toBe(1);
@@ -47,7 +76,13 @@ describe('authentication', () => {
     ['no token after Bearer', { authorization: 'Bearer ' }, /not `Bearer`/],
     ['no JWT', bearer('hello'), /not a well-formed JWT/],
     ['a token of 20 kB', bearer('x'.repeat(20_000)), /not `Bearer`/],
-    ['an unsigned token', bearer(`${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from('{"sub":"x"}').toString('base64url')}.`), /none are not accepted/],
+    [
+      'an unsigned token',
+      bearer(
+        `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from('{"sub":"x"}').toString('base64url')}.`,
+      ),
+      /none are not accepted/,
+    ],
   ])('%s is told apart', async (_name, headers, message) => {
     const error = await refusal(setUp().authenticate(headers));
     expect(error).toMatchObject({ code: 'UNAUTHENTICATED', message: expect.stringMatching(message) });
@@ -73,7 +108,13 @@ describe('authentication', () => {
     const { authenticate, issue } = setUp();
     const { token } = await issue();
     const { caller } = await authenticate(bearer(token, 'microdao:a/agent:sofia'));
-    expect(caller).toEqual({ subject: 'service:runtime', admin: false, memberships: [{ microdaoId: 'microdao:a', role: 'agent' }], agentId: 'agent:sofia', actor: 'service:runtime' });
+    expect(caller).toEqual({
+      subject: 'service:runtime',
+      admin: false,
+      memberships: [{ microdaoId: 'microdao:a', role: 'agent' }],
+      agentId: 'agent:sofia',
+      actor: 'service:runtime',
+    });
     expect((await authenticate(bearer(token, 'microdao:a/agent:sofia'))).caller).toBe(caller);
     expect((await authenticate(bearer(token))).caller).not.toHaveProperty('actor');
   });
@@ -92,13 +133,22 @@ describe('authentication', () => {
 
   test('an agent may not speak for another', async () => {
     const { authenticate, issue } = setUp();
-    const { token } = await issue({ subject: 'agent:sofia', agentId: 'agent:sofia', memberships: [{ microdaoId: 'microdao:a', role: 'agent' }] });
+    const { token } = await issue({
+      subject: 'agent:sofia',
+      agentId: 'agent:sofia',
+      memberships: [{ microdaoId: 'microdao:a', role: 'agent' }],
+    });
     expect(await refusal(authenticate(bearer(token, 'microdao:a/agent:other')))).toMatchObject({ code: 'FORBIDDEN' });
   });
 
   test('a part of the system comes with the caller it serves', async () => {
     const { authenticate } = setUp();
-    const served: Caller = { subject: 'user:ann', admin: false, memberships: [{ microdaoId: 'microdao:a', role: 'service' }], actor: 'service:memory' };
+    const served: Caller = {
+      subject: 'user:ann',
+      admin: false,
+      memberships: [{ microdaoId: 'microdao:a', role: 'service' }],
+      actor: 'service:memory',
+    };
     const token = await createInternalTokenSigner(internalSecret, 'supergraph')(served);
     const { caller, expiresAt } = await authenticate(bearer(token));
     expect(caller).toEqual(served);

@@ -51,7 +51,12 @@ interface KnownToken extends VerifiedToken {
  * Bearer tokens to callers. A verified token is kept until it expires, and a refused one for a moment, so that neither
  * costs a verification per request; whether it was revoked is asked each time.
  */
-export function createAuthenticator({ verifyToken, verifyInternal, isRevoked, now = Date.now }: AuthenticatorOptions): Authenticate {
+export function createAuthenticator({
+  verifyToken,
+  verifyInternal,
+  isRevoked,
+  now = Date.now,
+}: AuthenticatorOptions): Authenticate {
   const known = new LRUCache<string, KnownToken>({ max: tokensMax });
   const refused = new LRUCache<string, AppError>({ max: refusalsMax, ttl: refusalKeptMs });
   const underWay = new Map<string, Promise<KnownToken>>();
@@ -126,7 +131,10 @@ function readBearer(authorization: string | undefined): string {
 function narrow(caller: Caller, onBehalfOf: string): Caller {
   const [microdaoId = '', agentId, ...more] = onBehalfOf.split('/');
   if (!isId(microdaoId, 'microdao') || (agentId !== undefined && !isId(agentId, 'agent')) || more.length > 0) {
-    throw new AppError('BAD_REQUEST', 'The header x-on-behalf-of must be `microdao:name/agent:name`, or `microdao:name` alone.');
+    throw new AppError(
+      'BAD_REQUEST',
+      'The header x-on-behalf-of must be `microdao:name/agent:name`, or `microdao:name` alone.',
+    );
   }
   return narrowCaller(caller, microdaoId, agentId, caller.actor ?? caller.subject);
 }

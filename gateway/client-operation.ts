@@ -1,6 +1,6 @@
 import type { FormattedExecutionResult, GraphQLFormattedError } from 'graphql';
 import { AppError, errorCatalogue, isErrorCode } from '#platform/errors.ts';
-import { EventStream } from './event-stream.ts';
+import { EventStream } from '#platform/event-stream.ts';
 import { fromAppError, withRequestId } from './graphql-errors.ts';
 import type { OperationRequest, PreparedOperation } from './prepared-operation.ts';
 import type { Supergraph } from './supergraph.ts';
@@ -14,9 +14,14 @@ export interface ClientOperation {
 
 /** @throws AppError BAD_REQUEST */
 export function readClientOperation(body: unknown): ClientOperation {
-  if (Array.isArray(body)) throw new AppError('BAD_REQUEST', 'Batches are not accepted: send one operation per request.');
-  const { query, operationName, variables } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
-  if (typeof query !== 'string' || query === '') throw new AppError('BAD_REQUEST', 'The body must be a JSON object with the GraphQL text in `query`.');
+  if (Array.isArray(body))
+    throw new AppError('BAD_REQUEST', 'Batches are not accepted: send one operation per request.');
+  const { query, operationName, variables } = (typeof body === 'object' && body !== null ? body : {}) as Record<
+    string,
+    unknown
+  >;
+  if (typeof query !== 'string' || query === '')
+    throw new AppError('BAD_REQUEST', 'The body must be a JSON object with the GraphQL text in `query`.');
   if (operationName !== undefined && operationName !== null && typeof operationName !== 'string') {
     throw new AppError('BAD_REQUEST', '`operationName` must be a string.');
   }
@@ -43,12 +48,19 @@ export function prepareForClient(
   const { operation, errors } = supergraph.prepare(query, operationName);
   if (errors !== undefined) return { errors: withRequestId(production ? errors.map(withoutHint) : errors, requestId) };
   if (production && operation.introspects) {
-    return { errors: [fromAppError(new AppError('GRAPHQL_VALIDATION_FAILED', 'Introspection is off in production.'), requestId)] };
+    return {
+      errors: [
+        fromAppError(new AppError('GRAPHQL_VALIDATION_FAILED', 'Introspection is off in production.'), requestId),
+      ],
+    };
   }
   return { operation };
 }
 
-const withoutHint = (error: GraphQLFormattedError): GraphQLFormattedError => ({ ...error, message: error.message.replace(/ Did you mean [^]*\?$/, '') });
+const withoutHint = (error: GraphQLFormattedError): GraphQLFormattedError => ({
+  ...error,
+  message: error.message.replace(/ Did you mean [^]*\?$/, ''),
+});
 
 /**
  * Runs any operation as a stream of results, one for a query or mutation. Returning from the iteration aborts it;

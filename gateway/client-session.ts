@@ -21,7 +21,8 @@ export class ClientSession {
   readonly #controller = new AbortController();
   readonly #options: ClientSessionOptions;
   readonly #checks: NodeJS.Timeout;
-  readonly #onShutdown = () => this.end(new AppError('SHUTTING_DOWN', 'This process is stopping; connect again.', { retryAfterMs: 1_000 }));
+  readonly #onShutdown = () =>
+    this.end(new AppError('SHUTTING_DOWN', 'This process is stopping; connect again.', { retryAfterMs: 1_000 }));
   #expiry: NodeJS.Timeout | undefined;
 
   constructor(options: ClientSessionOptions) {
@@ -64,5 +65,7 @@ export class ClientSession {
 
 /** What the reason of an aborted signal tells a client. */
 export function abortReason(signal: AbortSignal): AppError {
-  return signal.reason instanceof AppError ? signal.reason : new AppError('CLIENT_CLOSED_REQUEST', 'The client left before the answer was complete.');
+  return signal.reason instanceof AppError
+    ? signal.reason
+    : new AppError('CLIENT_CLOSED_REQUEST', 'The client left before the answer was complete.');
 }

@@ -35,7 +35,8 @@ export async function sendGraphiql(request: FastifyRequest, reply: FastifyReply)
     .header('vary', 'accept, accept-encoding')
     .header('etag', etag);
   if (request.headers['if-none-match'] === etag) return reply.code(304).send();
-  if (String(request.headers['accept-encoding']).includes('gzip')) return reply.header('content-encoding', 'gzip').send(gzipped);
+  if (String(request.headers['accept-encoding']).includes('gzip'))
+    return reply.header('content-encoding', 'gzip').send(gzipped);
   return reply.send(html);
 }
 

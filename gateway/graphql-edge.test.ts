@@ -23,7 +23,9 @@ class RawSocket {
   constructor(gateway: TestGateway, headers: Record<string, string> = {}) {
     this.#socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', { headers });
     this.#socket.on('message', (data) => this.messages.push(JSON.parse(String(data)) as Message));
-    this.closed = new Promise((resolve) => this.#socket.on('close', (code, reason) => resolve({ code, reason: String(reason) })));
+    this.closed = new Promise((resolve) =>
+      this.#socket.on('close', (code, reason) => resolve({ code, reason: String(reason) })),
+    );
   }
 
   async open(payload?: Record<string, unknown>): Promise<this> {
@@ -62,7 +64,11 @@ afterEach(async () => {
 });
 
 const post = (gateway: TestGateway, body: unknown, headers: Record<string, string> = {}) =>
-  fetch(`${gateway.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: typeof body === 'string' ? body : JSON.stringify(body) });
+  fetch(`${gateway.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 describe('who comes in', () => {
@@ -73,7 +79,12 @@ describe('who comes in', () => {
       expect(response.status).toBe(401);
       expect(response.headers.get('www-authenticate')).toBe('Bearer');
       expect(await response.json()).toEqual({
-        errors: [{ message: expect.stringContaining('npm run --silent token'), extensions: { code: 'UNAUTHENTICATED', retryable: false, requestId: 'q1' } }],
+        errors: [
+          {
+            message: expect.stringContaining('npm run --silent token'),
+            extensions: { code: 'UNAUTHENTICATED', retryable: false, requestId: 'q1' },
+          },
+        ],
       });
     }
   });
@@ -81,7 +92,9 @@ describe('who comes in', () => {
   test('over HTTP: on behalf of another microDAO or of nonsense is refused', async () => {
     const gateway = await start();
     const token = await gateway.token();
-    expect((await post(gateway, { query: '{ nothing }' }, { ...bearer(token), 'x-on-behalf-of': 'nonsense' })).status).toBe(400);
+    expect(
+      (await post(gateway, { query: '{ nothing }' }, { ...bearer(token), 'x-on-behalf-of': 'nonsense' })).status,
+    ).toBe(400);
   });
 
   test('over WebSocket: without a good token the connection closes with 4401', async () => {
@@ -126,7 +139,9 @@ describe('who comes in', () => {
   test('another path has no WebSocket', async () => {
     const gateway = await start();
     const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/other`, 'graphql-transport-ws');
-    expect(await new Promise((resolve) => socket.once('error', resolve))).toMatchObject({ message: expect.stringContaining('404') });
+    expect(await new Promise((resolve) => socket.once('error', resolve))).toMatchObject({
+      message: expect.stringContaining('404'),
+    });
   });
 });
 
@@ -136,25 +151,41 @@ describe('a token that ends while a stream goes on', () => {
     const token = await gateway.token(2_000);
     const socket = await new RawSocket(gateway).open(bearer(token));
     await socket.received('connection_ack');
-    for (const id of ['1', '2']) socket.send({ type: 'subscribe', id, payload: { query: 'subscription { quiet { number } }' } });
+    for (const id of ['1', '2'])
+      socket.send({ type: 'subscribe', id, payload: { query: 'subscription { quiet { number } }' } });
     expect(await socket.closed).toMatchObject({ code: 4401, reason: expect.stringContaining('expired') });
-    expect(socket.messages.filter(({ type }) => type === 'error').map(({ id, payload }) => [id, payload[0].extensions.code])).toEqual([['1', 'UNAUTHENTICATED'], ['2', 'UNAUTHENTICATED']]);
+    expect(
+      socket.messages.filter(({ type }) => type === 'error').map(({ id, payload }) => [id, payload[0].extensions.code]),
+    ).toEqual([
+      ['1', 'UNAUTHENTICATED'],
+      ['2', 'UNAUTHENTICATED'],
+    ]);
     expect(gateway.graph.state.streamsOpen).toBe(0);
   });
 
   test('over SSE: the last event says so, and the stream completes', async () => {
     const gateway = await start();
     const token = await gateway.token(2_000);
-    const response = await post(gateway, { query: 'subscription { quiet { number } }' }, { ...bearer(token), accept: 'text/event-stream' });
+    const response = await post(
+      gateway,
+      { query: 'subscription { quiet { number } }' },
+      { ...bearer(token), accept: 'text/event-stream' },
+    );
     const text = await response.text();
-    expect(text).toMatch(/event: next\ndata: \{"errors":\[\{"message":"The token expired at .*","extensions":\{"code":"UNAUTHENTICATED".*\}\]\}\n\nevent: complete\ndata:\n\n$/);
+    expect(text).toMatch(
+      /event: next\ndata: \{"errors":\[\{"message":"The token expired at .*","extensions":\{"code":"UNAUTHENTICATED".*\}\]\}\n\nevent: complete\ndata:\n\n$/,
+    );
     expect(gateway.graph.state.streamsOpen).toBe(0);
   });
 
   test('a revoked one ends streams too', async () => {
     const gateway = await start();
     const { token, jti } = await gateway.tokenWithId();
-    const response = await post(gateway, { query: 'subscription { quiet { number } }' }, { ...bearer(token), accept: 'text/event-stream' });
+    const response = await post(
+      gateway,
+      { query: 'subscription { quiet { number } }' },
+      { ...bearer(token), accept: 'text/event-stream' },
+    );
     gateway.revoked.add(jti);
     expect(await response.text()).toContain('The token was revoked');
   }, 15_000);
@@ -165,8 +196,12 @@ describe('bounds of a connection', () => {
     const gateway = await start({ graphql: { limits: { operationsPerConnectionMax: 2 } } });
     const socket = await new RawSocket(gateway).open(bearer(await gateway.token()));
     await socket.received('connection_ack');
-    for (const id of ['1', '2', '3']) socket.send({ type: 'subscribe', id, payload: { query: 'subscription { quiet { number } }' } });
-    expect(await socket.received('error')).toMatchObject({ id: '3', payload: [{ message: expect.stringContaining('at most 2'), extensions: { code: 'RATE_LIMITED' } }] });
+    for (const id of ['1', '2', '3'])
+      socket.send({ type: 'subscribe', id, payload: { query: 'subscription { quiet { number } }' } });
+    expect(await socket.received('error')).toMatchObject({
+      id: '3',
+      payload: [{ message: expect.stringContaining('at most 2'), extensions: { code: 'RATE_LIMITED' } }],
+    });
     socket.send({ type: 'complete', id: '1' });
     await sleep(50);
     socket.send({ type: 'subscribe', id: '4', payload: { query: '{ nothing }' } });
@@ -203,23 +238,38 @@ describe('bounds of a connection', () => {
     const socket = await new RawSocket(gateway).open(bearer(await gateway.token()));
     await socket.received('connection_ack');
     socket.send({ type: 'subscribe', id: '1', payload: { query: '{ persom }' } });
-    expect(await socket.received('error')).toMatchObject({ payload: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' }, locations: [{ line: 1, column: 3 }] }] });
+    expect(await socket.received('error')).toMatchObject({
+      payload: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' }, locations: [{ line: 1, column: 3 }] }],
+    });
     socket.send({ type: 'nonsense' });
     expect((await socket.closed).code).toBe(4400);
   });
 
   test('an SSE stream is not compressed, not cached, and pinged', async () => {
     const gateway = await start();
-    const response = await post(gateway, { query: 'subscription { ticks(count: 1) { number } }' }, { ...bearer(await gateway.token()), accept: 'text/event-stream', 'accept-encoding': 'gzip' });
-    expect(Object.fromEntries(response.headers)).toMatchObject({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache, no-transform' });
+    const response = await post(
+      gateway,
+      { query: 'subscription { ticks(count: 1) { number } }' },
+      { ...bearer(await gateway.token()), accept: 'text/event-stream', 'accept-encoding': 'gzip' },
+    );
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+    });
     expect(response.headers.get('content-encoding')).toBeNull();
     expect(response.headers.get('x-request-id')).toMatch(/./);
-    expect(await response.text()).toBe('event: next\ndata: {"data":{"ticks":{"number":0}}}\n\nevent: complete\ndata:\n\n');
+    expect(await response.text()).toBe(
+      'event: next\ndata: {"data":{"ticks":{"number":0}}}\n\nevent: complete\ndata:\n\n',
+    );
   });
 
   test('an operation refused over SSE is an event, as the protocol has it', async () => {
     const gateway = await start();
-    const response = await post(gateway, { query: '{ persom }' }, { ...bearer(await gateway.token()), accept: 'text/event-stream' });
+    const response = await post(
+      gateway,
+      { query: '{ persom }' },
+      { ...bearer(await gateway.token()), accept: 'text/event-stream' },
+    );
     expect(response.status).toBe(200);
     expect(await response.text()).toContain('GRAPHQL_VALIDATION_FAILED');
   });
@@ -234,8 +284,12 @@ describe('production', () => {
       expect(response.status).toBe(400);
       expect(await response.json()).toMatchObject({ errors: [{ message: 'Introspection is off in production.' }] });
     }
-    expect(await (await post(gateway, { query: '{ __typename }' }, headers)).json()).toEqual({ data: { __typename: 'Query' } });
-    expect(await (await post(gateway, { query: '{ nothin }' }, headers)).json()).toMatchObject({ errors: [{ message: 'Cannot query field "nothin" on type "Query".' }] });
+    expect(await (await post(gateway, { query: '{ __typename }' }, headers)).json()).toEqual({
+      data: { __typename: 'Query' },
+    });
+    expect(await (await post(gateway, { query: '{ nothin }' }, headers)).json()).toMatchObject({
+      errors: [{ message: 'Cannot query field "nothin" on type "Query".' }],
+    });
     expect((await fetch(`${gateway.url}/graphql`, { headers: { accept: 'text/html' } })).status).toBe(401);
   });
 });
@@ -253,7 +307,9 @@ describe('GraphiQL', () => {
     // The page's own markup: what looks like tags inside its script is text of the editor.
     const markup = html.slice(0, html.indexOf('<script>')) + html.slice(html.lastIndexOf('</script>'));
     expect(markup.match(/(src|href)="(?!data:)/g) ?? []).toEqual([]);
-    const again = await fetch(`${gateway.url}/graphql`, { headers: { accept: 'text/html', 'if-none-match': response.headers.get('etag') ?? '' } });
+    const again = await fetch(`${gateway.url}/graphql`, {
+      headers: { accept: 'text/html', 'if-none-match': response.headers.get('etag') ?? '' },
+    });
     expect(again.status).toBe(304);
   });
 });
@@ -267,8 +323,16 @@ describe('reloading the supergraph', () => {
   });
   afterAll(() => gateway.close());
 
-  const smaller = compose({ people: peopleSdl.replace('nothing: String @access(roles: [])', ''), usage: usageSdl, feed: feedSdl });
-  const answers = async () => (await (await post(gateway, { query: '{ nothing }' }, bearer(token))).json()) as { data?: unknown; errors?: unknown };
+  const smaller = compose({
+    people: peopleSdl.replace('nothing: String @access(roles: [])', ''),
+    usage: usageSdl,
+    feed: feedSdl,
+  });
+  const answers = async () =>
+    (await (await post(gateway, { query: '{ nothing }' }, bearer(token))).json()) as {
+      data?: unknown;
+      errors?: unknown;
+    };
   const until = async (condition: () => Promise<boolean> | boolean) => {
     for (let tries = 0; tries < 400; tries += 1) {
       if (await condition()) return;
@@ -322,11 +386,17 @@ describe('a stop', () => {
     const socket = await new RawSocket(gateway).open(bearer(token));
     await socket.received('connection_ack');
     socket.send({ type: 'subscribe', id: '1', payload: { query: 'subscription { quiet { number } }' } });
-    const events = await post(gateway, { query: 'subscription { quiet { number } }' }, { ...bearer(token), accept: 'text/event-stream' });
+    const events = await post(
+      gateway,
+      { query: 'subscription { quiet { number } }' },
+      { ...bearer(token), accept: 'text/event-stream' },
+    );
     const startedAt = Date.now();
     const stopped = gateway.lifecycle.shutdown();
     expect(await events.text()).toContain('SHUTTING_DOWN');
-    expect(await socket.received('error')).toMatchObject({ payload: [{ extensions: { code: 'SHUTTING_DOWN', retryable: true } }] });
+    expect(await socket.received('error')).toMatchObject({
+      payload: [{ extensions: { code: 'SHUTTING_DOWN', retryable: true } }],
+    });
     expect([1001, 1012]).toContain((await socket.closed).code);
     await stopped;
     expect(Date.now() - startedAt).toBeLessThan(4_000);
@@ -337,9 +407,13 @@ describe('a stop', () => {
 describe('reports to Apollo', () => {
   test('cannot start: no ApolloGateway is made, and Apollo Server has every reporting plugin disabled', () => {
     const folder = new URL('.', import.meta.url).pathname;
-    const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
-    for (const name of sources) expect(readFileSync(join(folder, name), 'utf8')).not.toMatch(/new ApolloGateway|import \{[^}]*\bApolloGateway\b/);
+    const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+      (name) => name.endsWith('.ts') && !name.endsWith('.test.ts'),
+    );
+    for (const name of sources)
+      expect(readFileSync(join(folder, name), 'utf8')).not.toMatch(/new ApolloGateway|import \{[^}]*\bApolloGateway\b/);
     const handler = readFileSync(join(folder, 'apollo-handler.ts'), 'utf8');
-    for (const plugin of ['UsageReporting', 'SchemaReporting', 'InlineTrace']) expect(handler).toContain(`ApolloServerPlugin${plugin}Disabled()`);
+    for (const plugin of ['UsageReporting', 'SchemaReporting', 'InlineTrace'])
+      expect(handler).toContain(`ApolloServerPlugin${plugin}Disabled()`);
   });
 });

@@ -38,7 +38,10 @@ function maskExecutionError(error: unknown, { requestId, logger }: ErrorPlace): 
   // A subgraph that says INTERNAL_ERROR has logged the cause itself.
   if (code !== 'INTERNAL_ERROR') {
     const cause = error instanceof GraphQLError && error.originalError instanceof Error ? error.originalError : error;
-    logger.error({ err: cause, requestId, path, extensions }, 'an operation failed with an error that is not of the catalogue');
+    logger.error(
+      { err: cause, requestId, path, extensions },
+      'an operation failed with an error that is not of the catalogue',
+    );
   }
   const masked = internalError(error);
   return clientError(masked.message, masked.toExtensions(), path, requestId);
@@ -105,7 +108,9 @@ export function trimPaths(errors: readonly GraphQLFormattedError[], data: unknow
     const known = knownLength(error.path, data);
     if (known === error.path.length) return error;
     const { path: _, ...rest } = error;
-    return known === 0 ? rest : { message: rest.message, path: error.path.slice(0, known), extensions: rest.extensions ?? {} };
+    return known === 0
+      ? rest
+      : { message: rest.message, path: error.path.slice(0, known), extensions: rest.extensions ?? {} };
   });
 }
 

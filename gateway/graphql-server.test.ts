@@ -14,18 +14,36 @@ interface Result {
 }
 
 interface Client {
-  readonly subscribe: (operation: { query: string; variables?: Record<string, unknown> }) => AsyncIterableIterator<Result>;
+  readonly subscribe: (operation: {
+    query: string;
+    variables?: Record<string, unknown>;
+  }) => AsyncIterableIterator<Result>;
   readonly close: () => void;
 }
 
 const ways = {
   ws: (gateway: TestGateway, token: string): Client => {
-    const client = createWsClient({ url: `${gateway.url.replace('http', 'ws')}/graphql`, webSocketImpl: WebSocket, connectionParams: { authorization: `Bearer ${token}` }, retryAttempts: 0 });
-    return { subscribe: (operation) => client.iterate(operation) as AsyncIterableIterator<Result>, close: () => void client.dispose() };
+    const client = createWsClient({
+      url: `${gateway.url.replace('http', 'ws')}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: `Bearer ${token}` },
+      retryAttempts: 0,
+    });
+    return {
+      subscribe: (operation) => client.iterate(operation) as AsyncIterableIterator<Result>,
+      close: () => void client.dispose(),
+    };
   },
   sse: (gateway: TestGateway, token: string): Client => {
-    const client = createSseClient({ url: `${gateway.url}/graphql`, headers: { authorization: `Bearer ${token}` }, retryAttempts: 0 });
-    return { subscribe: (operation) => client.iterate(operation) as AsyncIterableIterator<Result>, close: () => client.dispose() };
+    const client = createSseClient({
+      url: `${gateway.url}/graphql`,
+      headers: { authorization: `Bearer ${token}` },
+      retryAttempts: 0,
+    });
+    return {
+      subscribe: (operation) => client.iterate(operation) as AsyncIterableIterator<Result>,
+      close: () => client.dispose(),
+    };
   },
 };
 
@@ -73,7 +91,9 @@ describe.each(['http', 'in-process'] as const)('on %s transports', (transport) =
 
   describe('over HTTP', () => {
     test('one query joins entities of several subgraphs', async () => {
-      const { status, result } = await post({ query: '{ people(first: 2) { name usage { requests } best { id label } } totals { requests } }' });
+      const { status, result } = await post({
+        query: '{ people(first: 2) { name usage { requests } best { id label } } totals { requests } }',
+      });
       expect(status).toBe(200);
       expect(result).toEqual({
         data: {
@@ -87,34 +107,64 @@ describe.each(['http', 'in-process'] as const)('on %s transports', (transport) =
     });
 
     test('a field that fails is null, with its path and code, and the rest is there', async () => {
-      const { status, headers, result } = await post({ query: '{ people { id risky } }' }, { 'x-request-id': 'mine-1' });
+      const { status, headers, result } = await post(
+        { query: '{ people { id risky } }' },
+        { 'x-request-id': 'mine-1' },
+      );
       expect(status).toBe(200);
       expect(headers.get('x-request-id')).toBe('mine-1');
       expect(result.data.people[1]).toEqual({ id: 'p2', risky: null });
       expect(result.errors).toEqual([
-        { message: 'p2 does not share this', path: ['people', 1, 'risky'], extensions: { code: 'FORBIDDEN', retryable: false, requestId: 'mine-1' } },
+        {
+          message: 'p2 does not share this',
+          path: ['people', 1, 'risky'],
+          extensions: { code: 'FORBIDDEN', retryable: false, requestId: 'mine-1' },
+        },
       ]);
     });
 
     test('mutations run in order, in their own subgraph', async () => {
-      const { result } = await post({ query: 'mutation { a: rename(id: "p5", name: "First") { name } b: rename(id: "p5", name: "Second") { name usage { requests } } }' });
+      const { result } = await post({
+        query:
+          'mutation { a: rename(id: "p5", name: "First") { name } b: rename(id: "p5", name: "Second") { name usage { requests } } }',
+      });
       expect(result).toEqual({ data: { a: { name: 'First' }, b: { name: 'Second', usage: { requests: 50 } } } });
     });
 
     test('caller, request id and trace context arrive at the subgraph', async () => {
       const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
       const { result } = await post(
-        { query: 'query($input: EchoInput!) { echo(input: $input) { text count any requestId subject traceparent } }', variables: { input: { text: 'a', any: { deep: [1, { é: '🙂' }] } }, unknown: 1 } },
+        {
+          query: 'query($input: EchoInput!) { echo(input: $input) { text count any requestId subject traceparent } }',
+          variables: { input: { text: 'a', any: { deep: [1, { é: '🙂' }] } }, unknown: 1 },
+        },
         { 'x-request-id': 'abc-9', traceparent },
       );
-      expect(result.data.echo).toEqual({ text: 'a', count: 1, any: { deep: [1, { é: '🙂' }] }, requestId: 'abc-9', subject: 'user:root', traceparent });
+      expect(result.data.echo).toEqual({
+        text: 'a',
+        count: 1,
+        any: { deep: [1, { é: '🙂' }] },
+        requestId: 'abc-9',
+        subject: 'user:root',
+        traceparent,
+      });
     });
 
     test.each([
       ['broken syntax', { query: '{ person(' }, 400, 'BAD_REQUEST'],
       ['an unknown field', { query: '{ persom }' }, 400, 'GRAPHQL_VALIDATION_FAILED'],
-      ['variables that do not fit', { query: 'query($id: ID!) { person(id: $id) { id } }', variables: {} }, 400, 'INVALID_INPUT'],
-      ['a deep query', { query: `{ person(id: 1) ${'{ best '.repeat(30)} { id } ${'}'.repeat(30)} }` }, 400, 'OPERATION_TOO_COMPLEX'],
+      [
+        'variables that do not fit',
+        { query: 'query($id: ID!) { person(id: $id) { id } }', variables: {} },
+        400,
+        'INVALID_INPUT',
+      ],
+      [
+        'a deep query',
+        { query: `{ person(id: 1) ${'{ best '.repeat(30)} { id } ${'}'.repeat(30)} }` },
+        400,
+        'OPERATION_TOO_COMPLEX',
+      ],
       ['no query', { variables: {} }, 400, 'BAD_REQUEST'],
       ['a batch', [{ query: '{ nothing }' }], 400, 'BAD_REQUEST'],
       ['variables that are a string', { query: '{ nothing }', variables: '{}' }, 400, 'BAD_REQUEST'],
@@ -123,7 +173,12 @@ describe.each(['http', 'in-process'] as const)('on %s transports', (transport) =
       ['a subscription', { query: 'subscription { ticks { number } }' }, 400, 'BAD_REQUEST'],
       ['a body that is not JSON', '{"query": "{ nothing }"', 400, 'BAD_REQUEST'],
       ['an empty body', '', 400, 'BAD_REQUEST'],
-      ['a conditional subscription', { query: 'subscription($x: Boolean!) { ticks @include(if: $x) { number } }', variables: { x: true } }, 400, 'GRAPHQL_VALIDATION_FAILED'],
+      [
+        'a conditional subscription',
+        { query: 'subscription($x: Boolean!) { ticks @include(if: $x) { number } }', variables: { x: true } },
+        400,
+        'GRAPHQL_VALIDATION_FAILED',
+      ],
     ])('%s is refused with %#', async (_name, body, status, code) => {
       const refused = await post(body);
       expect(refused.result.errors?.[0]?.extensions['code']).toBe(code);
@@ -133,11 +188,17 @@ describe.each(['http', 'in-process'] as const)('on %s transports', (transport) =
     });
 
     test('several operations run by their name, each with its own fragments and variables', async () => {
-      const query = 'query A($id: ID!) { person(id: $id) { ...F } } fragment F on Person { name friends(first: $first) { id } } query B($first: Int) { people(first: 1) { ...F } }';
+      const query =
+        'query A($id: ID!) { person(id: $id) { ...F } } fragment F on Person { name friends(first: $first) { id } } query B($first: Int) { people(first: 1) { ...F } }';
       expect((await post({ query, operationName: 'B', variables: { first: 1 } })).status).toBe(400);
-      const fine = 'query A($id: ID!) { person(id: $id) { ...F } } fragment F on Person { name } query B($first: Int) { people(first: $first) { ...G } } fragment G on Person { friends(first: $first) { id } }';
-      expect((await post({ query: fine, operationName: 'A', variables: { id: 'p1' } })).result.data.person.name).toBe('Person 1');
-      expect((await post({ query: fine, operationName: 'B', variables: { first: 1 } })).result.data.people).toEqual([{ friends: [{ id: 'p2' }] }]);
+      const fine =
+        'query A($id: ID!) { person(id: $id) { ...F } } fragment F on Person { name } query B($first: Int) { people(first: $first) { ...G } } fragment G on Person { friends(first: $first) { id } }';
+      expect((await post({ query: fine, operationName: 'A', variables: { id: 'p1' } })).result.data.person.name).toBe(
+        'Person 1',
+      );
+      expect((await post({ query: fine, operationName: 'B', variables: { first: 1 } })).result.data.people).toEqual([
+        { friends: [{ id: 'p2' }] },
+      ]);
     });
 
     test('what breaks inside is masked, and logged', async () => {
@@ -149,16 +210,28 @@ describe.each(['http', 'in-process'] as const)('on %s transports', (transport) =
 
     test('hints for a retry come through', async () => {
       const { result } = await post({ query: '{ fails(code: "RATE_LIMITED") }' });
-      expect(result.errors?.[0]?.extensions).toMatchObject({ code: 'RATE_LIMITED', retryable: true, retryAfterMs: 1500, details: [{ path: 'code', reason: 'asked for' }] });
+      expect(result.errors?.[0]?.extensions).toMatchObject({
+        code: 'RATE_LIMITED',
+        retryable: true,
+        retryAfterMs: 1500,
+        details: [{ path: 'code', reason: 'asked for' }],
+      });
     });
 
     test('GET answers queries, not mutations, and not without a preflight', async () => {
       const get = async (query: string, headers: Record<string, string> = {}) => {
-        const response = await fetch(`${gateway.url}/graphql?query=${encodeURIComponent(query)}`, { headers: { authorization: `Bearer ${token}`, ...headers } });
+        const response = await fetch(`${gateway.url}/graphql?query=${encodeURIComponent(query)}`, {
+          headers: { authorization: `Bearer ${token}`, ...headers },
+        });
         return { status: response.status, result: (await response.json()) as Result };
       };
-      expect(await get('{ totals { requests } }', { 'apollo-require-preflight': '1' })).toEqual({ status: 200, result: { data: { totals: { requests: 7 } } } });
-      expect((await get('mutation { failToRename(id: 1) { id } }', { 'apollo-require-preflight': '1' })).status).toBe(405);
+      expect(await get('{ totals { requests } }', { 'apollo-require-preflight': '1' })).toEqual({
+        status: 200,
+        result: { data: { totals: { requests: 7 } } },
+      });
+      expect((await get('mutation { failToRename(id: 1) { id } }', { 'apollo-require-preflight': '1' })).status).toBe(
+        405,
+      );
       expect((await get('{ totals { requests } }')).status).toBe(400);
     });
 
@@ -187,33 +260,59 @@ describe.each(['http', 'in-process'] as const)('on %s transports', (transport) =
     afterAll(() => client.close());
 
     test('a stream of one subgraph comes through whole and in order', async () => {
-      const results = await all(client.subscribe({ query: 'subscription { ticks(count: 500) { number any padding } }' }));
+      const results = await all(
+        client.subscribe({ query: 'subscription { ticks(count: 500) { number any padding } }' }),
+      );
       expect(results.map(({ data }) => data.ticks.number)).toEqual(Array.from({ length: 500 }, (_, number) => number));
       expect(results[7]?.data.ticks.any).toEqual({ text: 'data: event: next\n\n7 é🙂', nested: [7] });
     });
 
     test('each event is joined with another subgraph', async () => {
-      const results = await all(client.subscribe({ query: 'subscription($n: Int) { messages(count: $n) { text author { name usage { requests } label } } }', variables: { n: 3 } }));
+      const results = await all(
+        client.subscribe({
+          query: 'subscription($n: Int) { messages(count: $n) { text author { name usage { requests } label } } }',
+          variables: { n: 3 },
+        }),
+      );
       expect(results).toEqual(
         [0, 1, 2].map((number) => ({
-          data: { messages: { text: `message ${number}`, author: { name: `Person ${number + 1}`, usage: { requests: (number + 1) * 10 }, label: `p${number + 1}:Person ${number + 1}` } } },
+          data: {
+            messages: {
+              text: `message ${number}`,
+              author: {
+                name: `Person ${number + 1}`,
+                usage: { requests: (number + 1) * 10 },
+                label: `p${number + 1}:Person ${number + 1}`,
+              },
+            },
+          },
         })),
       );
     });
 
     test('an event that fails is an error of its own; the stream goes on', async () => {
       for (const selection of ['text', 'text author { name risky }']) {
-        const results = await all(client.subscribe({ query: `subscription { messages(count: 3, failAt: 0) { ${selection} } }` }));
+        const results = await all(
+          client.subscribe({ query: `subscription { messages(count: 3, failAt: 0) { ${selection} } }` }),
+        );
         expect(results).toHaveLength(3);
         expect(results[0]?.data.messages).toBeNull();
-        expect(results[0]?.errors?.[0]).toMatchObject({ message: 'this one not', path: ['messages'], extensions: { code: 'RATE_LIMITED' } });
+        expect(results[0]?.errors?.[0]).toMatchObject({
+          message: 'this one not',
+          path: ['messages'],
+          extensions: { code: 'RATE_LIMITED' },
+        });
         expect(results[2]?.data.messages.text).toBe('message 2');
       }
     });
 
     test('queries and mutations work too', async () => {
-      expect(await all(client.subscribe({ query: '{ person(id: "p1") { usage { requests } } }' }))).toEqual([{ data: { person: { usage: { requests: 10 } } } }]);
-      expect(await all(client.subscribe({ query: 'mutation { failToRename(id: "p1") { id } }' }))).toMatchObject([{ data: { failToRename: null }, errors: [{ extensions: { code: 'CONFLICT' } }] }]);
+      expect(await all(client.subscribe({ query: '{ person(id: "p1") { usage { requests } } }' }))).toEqual([
+        { data: { person: { usage: { requests: 10 } } } },
+      ]);
+      expect(await all(client.subscribe({ query: 'mutation { failToRename(id: "p1") { id } }' }))).toMatchObject([
+        { data: { failToRename: null }, errors: [{ extensions: { code: 'CONFLICT' } }] },
+      ]);
     });
 
     test('a subscription that the subgraph refuses says why and ends', async () => {
@@ -240,7 +339,9 @@ describe.each(['http', 'in-process'] as const)('on %s transports', (transport) =
       const count = transport === 'http' ? 20_000 : 100_000;
       state.eventsMade = 0;
       let expected = 0;
-      for await (const { data } of client.subscribe({ query: `subscription { ticks(count: ${count}) { number padding } }` })) {
+      for await (const { data } of client.subscribe({
+        query: `subscription { ticks(count: ${count}) { number padding } }`,
+      })) {
         if (data.ticks.number !== expected) throw new Error(`${data.ticks.number} came instead of ${expected}`);
         expected += 1;
       }
@@ -252,7 +353,11 @@ describe.each(['http', 'in-process'] as const)('on %s transports', (transport) =
       const { state } = gateway.graph;
       await until(() => state.streamsOpen === 0, 2_000);
       state.eventsMade = 0;
-      const stop = await (way === 'ws' ? unreadWebSocket : unreadEvents)(gateway, token, 'subscription { ticks { number padding any } }');
+      const stop = await (way === 'ws' ? unreadWebSocket : unreadEvents)(
+        gateway,
+        token,
+        'subscription { ticks { number padding any } }',
+      );
       try {
         await until(() => state.eventsMade > 100, 5_000);
         // All buffers on the way fill up first, those of the kernel too.

@@ -66,11 +66,25 @@ export async function registerGraphQL(fastify: FastifyInstance, options: GraphQL
     const name = prepared.operation?.name;
     if (name !== undefined) request.logged.operation = name;
 
-    const wantsEvents = accept.includes('text/event-stream') && (prepared.operation?.kind === 'subscription' || !accept.includes('json'));
+    const wantsEvents =
+      accept.includes('text/event-stream') && (prepared.operation?.kind === 'subscription' || !accept.includes('json'));
     if (!wantsEvents) return apollo.handle(request, reply, authenticated.caller);
 
-    const session = new ClientSession({ authenticated, authenticateAgain: () => authenticate(request.headers), lifecycle });
-    await streamAsEvents({ request, reply, session, supergraph: current, prepared, variables: operation.variables, caller: authenticated.caller, logger });
+    const session = new ClientSession({
+      authenticated,
+      authenticateAgain: () => authenticate(request.headers),
+      lifecycle,
+    });
+    await streamAsEvents({
+      request,
+      reply,
+      session,
+      supergraph: current,
+      prepared,
+      variables: operation.variables,
+      caller: authenticated.caller,
+      logger,
+    });
     return reply;
   }
 }
@@ -78,14 +92,16 @@ export async function registerGraphQL(fastify: FastifyInstance, options: GraphQL
 /** Apollo Server reads the query string again, and more strictly; this is for preparing and for the log line. */
 function readQueryString(request: FastifyRequest): Record<string, unknown> {
   const { query, operationName } = request.query as Record<string, unknown>;
-  if (typeof query !== 'string' || query === '') throw new AppError('BAD_REQUEST', 'Send the GraphQL text as `?query=…`, or POST it as JSON.');
+  if (typeof query !== 'string' || query === '')
+    throw new AppError('BAD_REQUEST', 'Send the GraphQL text as `?query=…`, or POST it as JSON.');
   return { query, operationName: typeof operationName === 'string' ? operationName : undefined };
 }
 
 /** Every failure before GraphQL ran (token, body, size) as a GraphQL response. */
 function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply, logger: Logger): void {
   const appError = toAppError(error);
-  if (appError.code === 'INTERNAL_ERROR') logger.error({ err: appError.cause ?? appError, requestId: request.id }, 'a GraphQL request failed');
+  if (appError.code === 'INTERNAL_ERROR')
+    logger.error({ err: appError.cause ?? appError, requestId: request.id }, 'a GraphQL request failed');
   request.logged.errorCode = appError.code;
   if (appError.code === 'UNAUTHENTICATED') reply.header('www-authenticate', 'Bearer');
   reply

@@ -29,7 +29,16 @@ const pingIntervalMs = 12_000;
  * (https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md). An operation that is refused is one `next` with
  * `errors`, as that protocol has it. An event is taken from the source only when the socket took the one before.
  */
-export async function streamAsEvents({ request, reply, session, supergraph, prepared, variables, caller, logger }: EventsOptions): Promise<void> {
+export async function streamAsEvents({
+  request,
+  reply,
+  session,
+  supergraph,
+  prepared,
+  variables,
+  caller,
+  logger,
+}: EventsOptions): Promise<void> {
   const { signal } = session;
   const requestId = request.id;
   reply.hijack();
@@ -47,19 +56,29 @@ export async function streamAsEvents({ request, reply, session, supergraph, prep
   raw.once('close', onClose);
   const ping = setInterval(() => raw.write(':\n\n'), pingIntervalMs);
 
-  const send = (result: FormattedExecutionResult): boolean => raw.write(`event: next\ndata: ${JSON.stringify(result)}\n\n`);
+  const send = (result: FormattedExecutionResult): boolean =>
+    raw.write(`event: next\ndata: ${JSON.stringify(result)}\n\n`);
   try {
     if (prepared.operation === undefined) {
       send({ errors: prepared.errors });
     } else {
       const traceparent = request.headers['traceparent'];
-      const context = { variables, caller, requestId, traceparent: typeof traceparent === 'string' ? traceparent : undefined };
+      const context = {
+        variables,
+        caller,
+        requestId,
+        traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+      };
       for await (const result of runAsStream(supergraph, prepared.operation, context, signal)) {
         if (!send(result)) await drained(raw, signal);
       }
     }
   } catch (error) {
-    send({ errors: signal.aborted ? [fromAppError(abortReason(signal), requestId)] : maskExecutionErrors([error], { requestId, logger }) });
+    send({
+      errors: signal.aborted
+        ? [fromAppError(abortReason(signal), requestId)]
+        : maskExecutionErrors([error], { requestId, logger }),
+    });
   } finally {
     clearInterval(ping);
     raw.off('close', onClose);

@@ -34,7 +34,11 @@ export interface WebSocketOptions {
   readonly lifecycle?: Lifecycle;
 }
 
-const defaultLimits: WebSocketLimits = { operationsPerConnectionMax: 100, messageBytesMax: 10 * 1024 * 1024, connectionInitTimeoutMs: 5_000 };
+const defaultLimits: WebSocketLimits = {
+  operationsPerConnectionMax: 100,
+  messageBytesMax: 10 * 1024 * 1024,
+  connectionInitTimeoutMs: 5_000,
+};
 
 const pingIntervalMs = 12_000;
 // From here on an event waits until the socket has sent what it holds: the client's pace becomes the source's.
@@ -74,7 +78,12 @@ class WordedError extends GraphQLError {
 export function serveWebSockets(fastify: FastifyInstance, options: WebSocketOptions): void {
   const { supergraph, production, logger, lifecycle } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: limits.messageBytesMax, perMessageDeflate: false, handleProtocols });
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: limits.messageBytesMax,
+    perMessageDeflate: false,
+    handleProtocols,
+  });
   const executions = new WeakMap<ExecutionArgs, Execution>();
 
   const server = makeServer<Record<string, unknown>, Connection>({
@@ -83,21 +92,38 @@ export function serveWebSockets(fastify: FastifyInstance, options: WebSocketOpti
     onSubscribe(context, _id, payload) {
       const requestId = randomUUID();
       const { session, authenticated, upgrade } = context.extra;
-      if (session === undefined || authenticated === undefined) throw new Error('An operation came before its session.');
+      if (session === undefined || authenticated === undefined)
+        throw new Error('An operation came before its session.');
       try {
         if (Object.keys(context.subscriptions).length > limits.operationsPerConnectionMax) {
-          throw new AppError('RATE_LIMITED', `A connection runs at most ${limits.operationsPerConnectionMax} operations at once; wait for one to end or open another connection.`);
+          throw new AppError(
+            'RATE_LIMITED',
+            `A connection runs at most ${limits.operationsPerConnectionMax} operations at once; wait for one to end or open another connection.`,
+          );
         }
-        if (lifecycle?.draining === true) throw new AppError('SHUTTING_DOWN', 'This process is stopping; connect again.', { retryAfterMs: 1_000 });
+        if (lifecycle?.draining === true)
+          throw new AppError('SHUTTING_DOWN', 'This process is stopping; connect again.', { retryAfterMs: 1_000 });
         const client = readClientOperation(payload);
         const current = supergraph.current;
         const { operation, errors } = prepareForClient(current, client, { production, requestId });
         if (errors !== undefined) return errors.map((error) => new WordedError(error));
         const traceparent = upgrade.headers['traceparent'];
-        const args: ExecutionArgs = { schema: current.apiSchema, document: operation.document, variableValues: client.variables ?? {} };
+        const args: ExecutionArgs = {
+          schema: current.apiSchema,
+          document: operation.document,
+          variableValues: client.variables ?? {},
+        };
         const { caller } = authenticated;
-        const request = { variables: client.variables, caller, requestId, traceparent: typeof traceparent === 'string' ? traceparent : undefined };
-        logger.info({ requestId, caller: caller.subject, operation: operation.name, kind: operation.kind }, 'websocket operation');
+        const request = {
+          variables: client.variables,
+          caller,
+          requestId,
+          traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+        };
+        logger.info(
+          { requestId, caller: caller.subject, operation: operation.name, kind: operation.kind },
+          'websocket operation',
+        );
         executions.set(args, { supergraph: current, operation, request, session });
         return args;
       } catch (error) {
@@ -117,7 +143,9 @@ export function serveWebSockets(fastify: FastifyInstance, options: WebSocketOpti
       return;
     }
     socket.on('error', () => socket.destroy());
-    sockets.handleUpgrade(upgrade, socket, head, (webSocket) => open(webSocket, { socket: webSocket, upgrade, session: undefined, authenticated: undefined }));
+    sockets.handleUpgrade(upgrade, socket, head, (webSocket) =>
+      open(webSocket, { socket: webSocket, upgrade, session: undefined, authenticated: undefined }),
+    );
   };
   fastify.server.on('upgrade', onUpgrade);
   // An upgraded socket is not the HTTP server's any more, which would still wait for it.
@@ -153,7 +181,10 @@ export function serveWebSockets(fastify: FastifyInstance, options: WebSocketOpti
   }
 }
 
-async function openSession(context: Context<Record<string, unknown>, Connection>, { authenticate, lifecycle, logger }: WebSocketOptions): Promise<boolean> {
+async function openSession(
+  context: Context<Record<string, unknown>, Connection>,
+  { authenticate, lifecycle, logger }: WebSocketOptions,
+): Promise<boolean> {
   const { socket, upgrade } = context.extra;
   const headers = { ...upgrade.headers, ...readConnectionParams(context.connectionParams) };
   try {
@@ -165,11 +196,20 @@ async function openSession(context: Context<Record<string, unknown>, Connection>
     }
     context.extra.authenticated = authenticated;
     context.extra.session = session;
-    session.signal.addEventListener('abort', () => endConnection(socket, session.signal.reason as AppError), { once: true });
+    session.signal.addEventListener('abort', () => endConnection(socket, session.signal.reason as AppError), {
+      once: true,
+    });
     return true;
   } catch (error) {
     const { code, message } = expected(error, logger);
-    const closeCode = code === 'UNAUTHENTICATED' ? CloseCode.Unauthorized : code === 'INTERNAL_ERROR' ? CloseCode.InternalServerError : code === 'BAD_REQUEST' ? CloseCode.BadRequest : CloseCode.Forbidden;
+    const closeCode =
+      code === 'UNAUTHENTICATED'
+        ? CloseCode.Unauthorized
+        : code === 'INTERNAL_ERROR'
+          ? CloseCode.InternalServerError
+          : code === 'BAD_REQUEST'
+            ? CloseCode.BadRequest
+            : CloseCode.Forbidden;
     socket.close(closeCode, shortened(message));
     return false;
   }
@@ -188,7 +228,8 @@ function readConnectionParams(params: Readonly<Record<string, unknown>> | undefi
   const headers: IncomingHttpHeaders = {};
   for (const [name, value] of Object.entries(params ?? {})) {
     const lowerName = name.toLowerCase();
-    if (typeof value === 'string' && (lowerName === 'authorization' || lowerName === 'x-on-behalf-of')) headers[lowerName] = value;
+    if (typeof value === 'string' && (lowerName === 'authorization' || lowerName === 'x-on-behalf-of'))
+      headers[lowerName] = value;
   }
   return headers;
 }

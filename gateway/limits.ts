@@ -47,7 +47,9 @@ export class OperationTooComplexError extends GraphQLError {}
 
 function refuse(limit: string, bound: number, value: number | undefined, settingName: keyof OperationLimits): never {
   const counted = value === undefined || !Number.isFinite(value) ? 'more' : String(value);
-  throw new OperationTooComplexError(`The operation exceeds the limit of ${bound} ${limit}: it has ${counted} (${settingName}).`);
+  throw new OperationTooComplexError(
+    `The operation exceeds the limit of ${bound} ${limit}: it has ${counted} (${settingName}).`,
+  );
 }
 
 /**
@@ -57,7 +59,8 @@ function refuse(limit: string, bound: number, value: number | undefined, setting
  * @throws OperationTooComplexError, or graphql's GraphQLError for a syntax error
  */
 export function parseWithinLimits(text: string, limits: OperationLimits): DocumentNode {
-  if (text.length > limits.sourceLengthMax) refuse('characters', limits.sourceLengthMax, text.length, 'sourceLengthMax');
+  if (text.length > limits.sourceLengthMax)
+    refuse('characters', limits.sourceLengthMax, text.length, 'sourceLengthMax');
   const lexer = new Lexer(new Source(text));
   let tokens = 0;
   let nesting = 0;
@@ -67,7 +70,11 @@ export function parseWithinLimits(text: string, limits: OperationLimits): Docume
     if (token.kind === TokenKind.BRACE_L || token.kind === TokenKind.BRACKET_L || token.kind === TokenKind.PAREN_L) {
       nesting += 1;
       if (nesting > limits.nestingMax) refuse('nested brackets', limits.nestingMax, undefined, 'nestingMax');
-    } else if (token.kind === TokenKind.BRACE_R || token.kind === TokenKind.BRACKET_R || token.kind === TokenKind.PAREN_R) {
+    } else if (
+      token.kind === TokenKind.BRACE_R ||
+      token.kind === TokenKind.BRACKET_R ||
+      token.kind === TokenKind.PAREN_R
+    ) {
       nesting -= 1;
     }
   }
@@ -103,7 +110,8 @@ export function checkLimits(document: DocumentNode, limits: OperationLimits): vo
 
   const check = (definition: OperationDefinitionNode | FragmentDefinitionNode): void => {
     const { depth, cost, aliases, directives, width } = measure(definition.selectionSet, measureFragment);
-    const ofVariables = definition.variableDefinitions?.reduce((sum, variable) => sum + (variable.directives?.length ?? 0), 0) ?? 0;
+    const ofVariables =
+      definition.variableDefinitions?.reduce((sum, variable) => sum + (variable.directives?.length ?? 0), 0) ?? 0;
     const allDirectives = directives + (definition.directives?.length ?? 0) + ofVariables;
     documentCost += cost;
     if (depth > limits.depthMax) refuse('levels of depth', limits.depthMax, depth, 'depthMax');
@@ -111,7 +119,8 @@ export function checkLimits(document: DocumentNode, limits: OperationLimits): vo
     if (definition.kind === Kind.OPERATION_DEFINITION && width > limits.rootFieldsMax) {
       refuse('root fields', limits.rootFieldsMax, width, 'rootFieldsMax');
     }
-    if (allDirectives > limits.directivesMax) refuse('directives', limits.directivesMax, allDirectives, 'directivesMax');
+    if (allDirectives > limits.directivesMax)
+      refuse('directives', limits.directivesMax, allDirectives, 'directivesMax');
     if (documentCost > limits.costMax) refuse('fields in all (cost)', limits.costMax, documentCost, 'costMax');
     const overlaps = countOverlaps(definition.selectionSet, fragments);
     if (overlaps > limits.overlapsMax) refuse('overlapping fields', limits.overlapsMax, overlaps, 'overlapsMax');
@@ -153,7 +162,10 @@ function measure(selectionSet: SelectionSetNode, measureFragment: MeasureFragmen
       directives += inner.directives;
       width += 1;
     } else {
-      const inner = selection.kind === Kind.FRAGMENT_SPREAD ? measureFragment(selection.name.value) : measure(selection.selectionSet, measureFragment);
+      const inner =
+        selection.kind === Kind.FRAGMENT_SPREAD
+          ? measureFragment(selection.name.value)
+          : measure(selection.selectionSet, measureFragment);
       depth = Math.max(depth, inner.depth);
       // A spread costs something even where it is empty, or a tree of empty fragments would be free.
       cost += 1 + inner.cost;

@@ -16,7 +16,7 @@ import { readGatewayServiceConfig, type GatewayConfig } from './config.ts';
 import { registerGraphQL } from './graphql-server.ts';
 import { registerRest } from './rest/register-rest.ts';
 import { openSupergraphFile } from './supergraph-file.ts';
-import { createHttpTransport } from './transports/http.ts';
+import { createHttpTransport } from '#platform/http-transport.ts';
 
 export interface GatewayOptions {
   readonly config: GatewayConfig;

@@ -24,7 +24,8 @@ export function chooseOperation(document: DocumentNode, operationName: string | 
   }
   const [only, another] = operations;
   if (only === undefined) throw new UnknownOperationError('The document has no operation.');
-  if (another !== undefined) throw new UnknownOperationError('The document has several operations: name one in `operationName`.');
+  if (another !== undefined)
+    throw new UnknownOperationError('The document has several operations: name one in `operationName`.');
   return only;
 }
 
@@ -63,7 +64,10 @@ export function refuseConditionsAtSubscriptionRoots(document: DocumentNode): voi
     for (const selection of selectionSet.selections) {
       const condition = selection.directives?.find(({ name }) => name.value === 'skip' || name.value === 'include');
       if (condition !== undefined) {
-        throw new GraphQLError(`The root field of a subscription cannot be conditional: remove @${condition.name.value}.`, { nodes: condition });
+        throw new GraphQLError(
+          `The root field of a subscription cannot be conditional: remove @${condition.name.value}.`,
+          { nodes: condition },
+        );
       }
       if (selection.kind === Kind.INLINE_FRAGMENT) check(selection.selectionSet, seen);
       if (selection.kind !== Kind.FRAGMENT_SPREAD || seen.has(selection.name.value)) continue;
@@ -72,7 +76,8 @@ export function refuseConditionsAtSubscriptionRoots(document: DocumentNode): voi
     }
   };
   for (const definition of document.definitions) {
-    if (definition.kind === Kind.OPERATION_DEFINITION && definition.operation === 'subscription') check(definition.selectionSet, new Set());
+    if (definition.kind === Kind.OPERATION_DEFINITION && definition.operation === 'subscription')
+      check(definition.selectionSet, new Set());
   }
 }
 
@@ -87,16 +92,24 @@ export function introspects(document: DocumentNode): boolean {
 }
 
 /** The variables that an operation declares, out of those a client sent: a subgraph should not see the others. */
-export function pickDeclared(variables: Readonly<Record<string, unknown>> | undefined, { variableDefinitions }: OperationDefinitionNode): Record<string, unknown> {
+export function pickDeclared(
+  variables: Readonly<Record<string, unknown>> | undefined,
+  { variableDefinitions }: OperationDefinitionNode,
+): Record<string, unknown> {
   const picked: Record<string, unknown> = {};
   for (const definition of variableDefinitions ?? []) {
     const name = definition.variable.name.value;
-    if (variables !== undefined && Object.hasOwn(variables, name) && variables[name] !== undefined) picked[name] = variables[name];
+    if (variables !== undefined && Object.hasOwn(variables, name) && variables[name] !== undefined)
+      picked[name] = variables[name];
   }
   return picked;
 }
 
-export function toSubgraphRequest(fetch: PassThrough, variables: Readonly<Record<string, unknown>>, request: OperationRequest): SubgraphRequest {
+export function toSubgraphRequest(
+  fetch: PassThrough,
+  variables: Readonly<Record<string, unknown>>,
+  request: OperationRequest,
+): SubgraphRequest {
   const { caller, requestId, traceparent } = request;
   return { query: fetch.query, operationName: fetch.operationName, variables, caller, requestId, traceparent };
 }

@@ -1,5 +1,12 @@
 import fc from 'fast-check';
-import { getNamedType, isAbstractType, isCompositeType, isNonNullType, type GraphQLField, type GraphQLNamedType } from 'graphql';
+import {
+  getNamedType,
+  isAbstractType,
+  isCompositeType,
+  isNonNullType,
+  type GraphQLField,
+  type GraphQLNamedType,
+} from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { adminCaller, createTestGraph, silentLogger } from '#test/gateway-subgraphs.ts';
 import { Supergraph } from './supergraph.ts';
@@ -14,7 +21,13 @@ const variables = { yes: true, no: false, id: 'p2', input: { text: 'x', any: { a
 async function run(supergraph: Supergraph, source: string): Promise<string> {
   const { operation, errors } = supergraph.prepare(source);
   if (operation === undefined) return JSON.stringify({ errors });
-  return JSON.stringify(await supergraph.execute(operation, { variables, caller: adminCaller, requestId: 'r' }, new AbortController().signal));
+  return JSON.stringify(
+    await supergraph.execute(
+      operation,
+      { variables, caller: adminCaller, requestId: 'r' },
+      new AbortController().signal,
+    ),
+  );
 }
 
 const passesThrough = (source: string): boolean => fast.prepare(source).operation?.passThrough !== undefined;
@@ -37,7 +50,9 @@ class OperationWriter {
     const root = this.#choose(['Query', 'Query', 'Query', 'Mutation']);
     const selections = this.#selections(root, 0);
     const declared = { yes: 'Boolean!', no: 'Boolean!', id: 'ID!', input: 'EchoInput!' };
-    const definitions = Object.entries(declared).flatMap(([name, type]) => (this.#used.has(name) ? [`$${name}: ${type}`] : []));
+    const definitions = Object.entries(declared).flatMap(([name, type]) =>
+      this.#used.has(name) ? [`$${name}: ${type}`] : [],
+    );
     return `${root.toLowerCase()} Op${definitions.length > 0 ? `(${definitions.join(', ')})` : ''} ${selections} ${this.#fragments.join(' ')}`;
   }
 
@@ -58,7 +73,10 @@ class OperationWriter {
 
   #selections(typeName: string, depth: number): string {
     const type = fast.apiSchema.getType(typeName) as GraphQLNamedType;
-    const fields = 'getFields' in type ? (Object.values(type.getFields()) as GraphQLField<unknown, unknown>[]).filter(({ name }) => !left.has(name)) : [];
+    const fields =
+      'getFields' in type
+        ? (Object.values(type.getFields()) as GraphQLField<unknown, unknown>[]).filter(({ name }) => !left.has(name))
+        : [];
     const leafs = fields.filter((field) => !isCompositeType(getNamedType(field.type)));
     const usable = depth >= 3 ? leafs : fields;
     const written: string[] = [];
@@ -71,7 +89,8 @@ class OperationWriter {
       } else if (kind === 4 && depth > 0) {
         const name = `F${this.#fragments.length}`;
         this.#fragments.push('');
-        this.#fragments[Number(name.slice(1))] = `fragment ${name} on ${typeName} ${this.#selections(typeName, depth + 1)}`;
+        this.#fragments[Number(name.slice(1))] =
+          `fragment ${name} on ${typeName} ${this.#selections(typeName, depth + 1)}`;
         written.push(`...${name}${this.#condition()}`);
       } else if (kind === 5) {
         written.push(`...${this.#condition()} ${this.#selections(typeName, depth + 1)}`);
@@ -88,7 +107,14 @@ class OperationWriter {
     const type = getNamedType(field.type);
     const given = field.args.flatMap((argument) => {
       if (!isNonNullType(argument.type) && this.#next(2) === 0) return [];
-      const values: Record<string, readonly string[]> = { id: ['"p1"', '"p2"', '"none"'], first: ['1', '2'], name: ['"renamed"'], text: ['"q"'], period: ['"7d"'], code: ['"RATE_LIMITED"', '"NOT_FOUND"', 'null'] };
+      const values: Record<string, readonly string[]> = {
+        id: ['"p1"', '"p2"', '"none"'],
+        first: ['1', '2'],
+        name: ['"renamed"'],
+        text: ['"q"'],
+        period: ['"7d"'],
+        code: ['"RATE_LIMITED"', '"NOT_FOUND"', 'null'],
+      };
       if (argument.name === 'input') return [`input: ${this.#variable('input')}`];
       if (argument.name === 'id' && this.#next(3) === 0) return [`id: ${this.#variable('id')}`];
       return [`${argument.name}: ${this.#choose(values[argument.name] ?? ['null'])}`];
@@ -161,6 +187,9 @@ describe('passing a subgraph’s answer through', () => {
   });
 
   test('a hidden value of an enum stays hidden', async () => {
-    expect(JSON.parse(await run(fast, '{ mood }'))).toMatchObject({ data: { mood: null }, errors: [{ path: ['mood'] }] });
+    expect(JSON.parse(await run(fast, '{ mood }'))).toMatchObject({
+      data: { mood: null },
+      errors: [{ path: ['mood'] }],
+    });
   });
 });

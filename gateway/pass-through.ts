@@ -26,10 +26,17 @@ import type { PassThrough } from './prepared-operation.ts';
  * The subgraph then gets the operation as the slow path reads it, not as the planner words it: so both paths give the
  * same keys in the same order. `pass-through.test.ts` compares the two over generated operations.
  */
-export function findPassThrough(plan: QueryPlan, operation: Operation, apiSchema: GraphQLSchema, hidingTypes: ReadonlySet<string>): PassThrough | undefined {
-  const node = plan.node?.kind === 'Subscription' ? (plan.node.rest === undefined ? plan.node.primary : undefined) : plan.node;
+export function findPassThrough(
+  plan: QueryPlan,
+  operation: Operation,
+  apiSchema: GraphQLSchema,
+  hidingTypes: ReadonlySet<string>,
+): PassThrough | undefined {
+  const node =
+    plan.node?.kind === 'Subscription' ? (plan.node.rest === undefined ? plan.node.primary : undefined) : plan.node;
   if (node?.kind !== 'Fetch' || node.requires !== undefined) return undefined;
-  if (node.inputRewrites !== undefined || node.outputRewrites !== undefined || node.contextRewrites !== undefined) return undefined;
+  if (node.inputRewrites !== undefined || node.outputRewrites !== undefined || node.contextRewrites !== undefined)
+    return undefined;
 
   const source = operation.toString();
   const asked = canonicalOperation(parse(source), apiSchema);
@@ -48,7 +55,8 @@ export function typesThatHide(supergraph: FederationSupergraph, apiSchema: Graph
   const hiding = new Set<string>();
   for (const [name, type] of Object.entries(apiSchema.getTypeMap())) {
     const wholeType = whole.getType(name);
-    if (isEnumType(type) && isEnumType(wholeType) && type.getValues().length !== wholeType.getValues().length) hiding.add(name);
+    if (isEnumType(type) && isEnumType(wholeType) && type.getValues().length !== wholeType.getValues().length)
+      hiding.add(name);
     if (isAbstractType(type) && isAbstractType(wholeType)) {
       const same = whole.getPossibleTypes(wholeType).length === apiSchema.getPossibleTypes(type).length;
       if (!same || isInterfaceObjectSomewhere(supergraph.schema, name)) hiding.add(name);
@@ -59,7 +67,13 @@ export function typesThatHide(supergraph: FederationSupergraph, apiSchema: Graph
 
 /** An interface that some subgraph knows as an object only: that subgraph's `__typename` is not a type of the API. */
 function isInterfaceObjectSomewhere(schema: Schema, name: string): boolean {
-  return schema.type(name)?.appliedDirectives.some((directive) => directive.name === 'join__type' && directive.arguments()['isInterfaceObject'] === true) ?? false;
+  return (
+    schema
+      .type(name)
+      ?.appliedDirectives.some(
+        (directive) => directive.name === 'join__type' && directive.arguments()['isInterfaceObject'] === true,
+      ) ?? false
+  );
 }
 
 interface Canonical {
@@ -73,7 +87,9 @@ interface Canonical {
  * selections sorted, merged and without plain `__typename`. Undefined where the document has anything unexpected.
  */
 function canonicalOperation(document: DocumentNode, schema: GraphQLSchema): Canonical | undefined {
-  const operation = document.definitions.find((definition): definition is OperationDefinitionNode => definition.kind === Kind.OPERATION_DEFINITION);
+  const operation = document.definitions.find(
+    (definition): definition is OperationDefinitionNode => definition.kind === Kind.OPERATION_DEFINITION,
+  );
   const root = operation === undefined ? undefined : schema.getRootType(operation.operation);
   if (operation === undefined || root === undefined || root === null) return undefined;
   const fragments = new Map<string, SelectionSetNode>();
@@ -89,7 +105,8 @@ function canonicalOperation(document: DocumentNode, schema: GraphQLSchema): Cano
     const merged = new Map<string, { inner: SelectionSetNode[]; parent: string }>();
     const add = (selection: SelectionNode): void => {
       if (selection.kind === Kind.FIELD) {
-        if (selection.name.value === '__typename' && selection.alias === undefined && !selection.directives?.length) return;
+        if (selection.name.value === '__typename' && selection.alias === undefined && !selection.directives?.length)
+          return;
         const key = `${selection.alias === undefined ? '' : `${selection.alias.value}:`}${selection.name.value}${argumentsText(selection)}`;
         const entry = merged.get(key) ?? { inner: [], parent: fieldTypeName(parent, selection.name.value) };
         if (selection.selectionSet !== undefined) entry.inner.push(selection.selectionSet);
@@ -111,26 +128,32 @@ function canonicalOperation(document: DocumentNode, schema: GraphQLSchema): Cano
       merged.set(key, entry);
     };
     for (const { selections } of selectionSets) selections.forEach(add);
-    const parts = [...merged].map(([key, entry]) => (entry.inner.length === 0 ? key : `${key}${canonical(entry.inner, entry.parent)}`));
-    return `{${parts.sort().join(' ')}}`;
+    const parts = [...merged].map(([key, entry]) =>
+      entry.inner.length === 0 ? key : `${key}${canonical(entry.inner, entry.parent)}`,
+    );
+    return `{${parts.toSorted().join(' ')}}`;
   };
 
   const fieldTypeName = (parent: string, field: string): string => {
     const type = schema.getType(parent);
     const definition = type !== undefined && 'getFields' in type ? type.getFields()[field] : undefined;
     // `__schema`, `__type`: the gateway answers those itself, so they never pass through.
-    const named = definition === undefined ? undefined : getNamedType('type' in definition ? definition.type : undefined);
+    const named =
+      definition === undefined ? undefined : getNamedType('type' in definition ? definition.type : undefined);
     const name = named?.name ?? '';
     if (isCompositeType(named) || isEnumType(named)) types.add(name);
     return name;
   };
 
-  const variables = (operation.variableDefinitions ?? []).map((definition) => print(definition)).sort();
-  return { text: `${operation.operation}(${variables.join()})${canonical([operation.selectionSet], root.name)}`, types };
+  const variables = (operation.variableDefinitions ?? []).map((definition) => print(definition)).toSorted();
+  return {
+    text: `${operation.operation}(${variables.join()})${canonical([operation.selectionSet], root.name)}`,
+    types,
+  };
 }
 
 function argumentsText(selection: SelectionNode & { readonly kind: Kind.FIELD }): string {
-  const given = (selection.arguments ?? []).map((argument) => print(argument)).sort();
+  const given = (selection.arguments ?? []).map((argument) => print(argument)).toSorted();
   const directives = (selection.directives ?? []).map((directive) => print(directive));
   return `(${given.join()})${directives.join('')}`;
 }

@@ -1,7 +1,15 @@
 import type { Schema } from '@apollo/federation-internals';
 import { buildOperationContext, executeQueryPlan, type GraphQLDataSource, type ServiceMap } from '@apollo/gateway';
 import type { FetchNode, QueryPlan } from '@apollo/query-planner';
-import { GraphQLError, Kind, parse, type DocumentNode, type ExecutionResult, type GraphQLSchema, type SelectionSetNode } from 'graphql';
+import {
+  GraphQLError,
+  Kind,
+  parse,
+  type DocumentNode,
+  type ExecutionResult,
+  type GraphQLSchema,
+  type SelectionSetNode,
+} from 'graphql';
 import { AppError } from '#platform/errors.ts';
 import type { Logger } from '#platform/logging.ts';
 import type { SubgraphRequest, SubgraphTransport } from '#platform/subgraph-transport.ts';
@@ -75,7 +83,12 @@ export class PlanExecutor {
     const onAbort = () => controller.abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     const timer = setTimeout(() => {
-      controller.abort(new AppError('DEADLINE_EXCEEDED', `The part "${serviceName}" of the graph did not answer within ${deadlineMs / 1000} s.`));
+      controller.abort(
+        new AppError(
+          'DEADLINE_EXCEEDED',
+          `The part "${serviceName}" of the graph did not answer within ${deadlineMs / 1000} s.`,
+        ),
+      );
     }, deadlineMs);
     try {
       return await transport.execute(request, controller.signal);
@@ -92,7 +105,17 @@ export class PlanExecutor {
   }
 
   #dataSource(serviceName: string): GraphQLDataSource {
-    const process = async ({ request, context }: { request: { query?: string | undefined; operationName?: string | undefined; variables?: Record<string, unknown> | undefined }; context: unknown }) => {
+    const process = async ({
+      request,
+      context,
+    }: {
+      request: {
+        query?: string | undefined;
+        operationName?: string | undefined;
+        variables?: Record<string, unknown> | undefined;
+      };
+      context: unknown;
+    }) => {
       const { request: operation, signal, known } = context as PlanContext;
       const { query = '', operationName, variables } = request;
       if (known !== undefined && known.fetch.serviceName === serviceName && known.fetch.operation === query) {
@@ -101,7 +124,11 @@ export class PlanExecutor {
       }
       const { caller, requestId, traceparent } = operation;
       try {
-        return await this.fetch(serviceName, { query, operationName, variables, caller, requestId, traceparent }, signal);
+        return await this.fetch(
+          serviceName,
+          { query, operationName, variables, caller, requestId, traceparent },
+          signal,
+        );
       } catch (error) {
         if (signal.aborted) throw error;
         return { errors: failedFetchErrors(error, query, variables) };
@@ -117,7 +144,11 @@ const failedFetchErrorsMax = 100;
  * The errors of a fetch that gave nothing at all: one for each field that will be null, as if the subgraph had
  * answered with them, so that the executor can place them in the client's tree.
  */
-export function failedFetchErrors(error: unknown, query: string, variables: Readonly<Record<string, unknown>> | undefined): GraphQLError[] {
+export function failedFetchErrors(
+  error: unknown,
+  query: string,
+  variables: Readonly<Record<string, unknown>> | undefined,
+): GraphQLError[] {
   const { message } = error as Error;
   const extensions = error instanceof AppError ? { ...error.toExtensions() } : {};
   const originalError = error instanceof Error ? error : undefined;
@@ -127,12 +158,16 @@ export function failedFetchErrors(error: unknown, query: string, variables: Read
 }
 
 function failedPaths(query: string, variables: Readonly<Record<string, unknown>> | undefined): (string | number)[][] {
-  const operation = parse(query, { noLocation: true }).definitions.find((definition) => definition.kind === Kind.OPERATION_DEFINITION);
+  const operation = parse(query, { noLocation: true }).definitions.find(
+    (definition) => definition.kind === Kind.OPERATION_DEFINITION,
+  );
   if (operation === undefined) return [];
   const fields = responseKeys(operation.selectionSet, undefined);
   const representations = variables?.['representations'];
   if (!fields.includes('_entities') || !Array.isArray(representations)) return fields.map((key) => [key]);
-  const entities = operation.selectionSet.selections.find((selection) => selection.kind === Kind.FIELD && selection.name.value === '_entities');
+  const entities = operation.selectionSet.selections.find(
+    (selection) => selection.kind === Kind.FIELD && selection.name.value === '_entities',
+  );
   const selectionSet = entities?.kind === Kind.FIELD ? entities.selectionSet : undefined;
   if (selectionSet === undefined) return [];
   return representations.flatMap((representation: { __typename?: string }, index) =>
@@ -142,14 +177,20 @@ function failedPaths(query: string, variables: Readonly<Record<string, unknown>>
 
 function responseKeys(selectionSet: SelectionSetNode, typename: string | undefined): string[] {
   return selectionSet.selections.flatMap((selection) => {
-    if (selection.kind === Kind.FIELD) return selection.name.value === '__typename' ? [] : [(selection.alias ?? selection.name).value];
+    if (selection.kind === Kind.FIELD)
+      return selection.name.value === '__typename' ? [] : [(selection.alias ?? selection.name).value];
     if (selection.kind !== Kind.INLINE_FRAGMENT) return [];
     const condition = selection.typeCondition?.name.value;
-    return condition === undefined || typename === undefined || condition === typename ? responseKeys(selection.selectionSet, typename) : [];
+    return condition === undefined || typename === undefined || condition === typename
+      ? responseKeys(selection.selectionSet, typename)
+      : [];
   });
 }
 
 function brokenPromise(error: GraphQLError): GraphQLError {
   const { code, retryable } = new AppError('SUBGRAPH_BAD_RESPONSE', error.message).toExtensions();
-  return new GraphQLError(error.message, { ...(error.path === undefined ? {} : { path: error.path }), extensions: { code, retryable } });
+  return new GraphQLError(error.message, {
+    ...(error.path === undefined ? {} : { path: error.path }),
+    extensions: { code, retryable },
+  });
 }

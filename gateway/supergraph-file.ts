@@ -86,7 +86,8 @@ class SupergraphFile implements SupergraphHolder {
     try {
       text = await readFile(path, 'utf8');
     } catch (error) {
-      if (!this.#closed && this.#seenText !== '') logger.error({ err: error }, 'the supergraph file cannot be read; the old one stays in use');
+      if (!this.#closed && this.#seenText !== '')
+        logger.error({ err: error }, 'the supergraph file cannot be read; the old one stays in use');
       this.#seenText = '';
       return;
     }

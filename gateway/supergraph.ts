@@ -16,9 +16,15 @@ import { LRUCache } from 'lru-cache';
 import { internalError } from '#platform/error-response.ts';
 import type { Logger } from '#platform/logging.ts';
 import type { SubgraphTransport } from '#platform/subgraph-transport.ts';
-import { EventStream, streamOfOne } from './event-stream.ts';
+import { EventStream, streamOfOne } from '#platform/event-stream.ts';
 import { fromAppError, maskExecutionErrors, requestError, trimPaths, type ErrorPlace } from './graphql-errors.ts';
-import { checkLimits, defaultLimits, OperationTooComplexError, parseWithinLimits, type OperationLimits } from './limits.ts';
+import {
+  checkLimits,
+  defaultLimits,
+  OperationTooComplexError,
+  parseWithinLimits,
+  type OperationLimits,
+} from './limits.ts';
 import {
   badVariable,
   chooseOperation,
@@ -69,10 +75,19 @@ export class Supergraph {
   readonly #prepared: LRUCache<string, Preparation>;
 
   private constructor(sdl: string, federation: FederationSupergraph, options: SupergraphOptions) {
-    const { transports, limits, logger, fetchDeadlineMs = defaultFetchDeadlineMs, preparedOperationsMax = 1_000, passThrough = true } = options;
+    const {
+      transports,
+      limits,
+      logger,
+      fetchDeadlineMs = defaultFetchDeadlineMs,
+      preparedOperationsMax = 1_000,
+      passThrough = true,
+    } = options;
     const missing = federation.subgraphsMetadata().filter(({ name }) => !Object.hasOwn(transports, name));
     if (missing.length > 0) {
-      throw new Error(`The supergraph names subgraphs that this gateway has no address of: ${missing.map(({ name }) => name).join(', ')}.`);
+      throw new Error(
+        `The supergraph names subgraphs that this gateway has no address of: ${missing.map(({ name }) => name).join(', ')}.`,
+      );
     }
     this.sdl = sdl;
     this.#federationApiSchema = federation.apiSchema();
@@ -89,7 +104,8 @@ export class Supergraph {
       apiSchema: this.#federationApiSchema,
       graphqlSchema: this.apiSchema,
       supergraphSchema: federation.schema.toGraphQLJSSchema(),
-      fetchDeadlineMs: (name) => (typeof fetchDeadlineMs === 'number' ? fetchDeadlineMs : (fetchDeadlineMs[name] ?? defaultFetchDeadlineMs)),
+      fetchDeadlineMs: (name) =>
+        typeof fetchDeadlineMs === 'number' ? fetchDeadlineMs : (fetchDeadlineMs[name] ?? defaultFetchDeadlineMs),
     });
   }
 
@@ -106,7 +122,12 @@ export class Supergraph {
    */
   prepare(source: string, operationName?: string): Preparation {
     // Not even hashed beyond the limit. Names hold no space, so the key is unambiguous.
-    const key = source.length > this.limits.sourceLengthMax ? undefined : operationName === undefined ? source : `${operationName} ${source}`;
+    const key =
+      source.length > this.limits.sourceLengthMax
+        ? undefined
+        : operationName === undefined
+          ? source
+          : `${operationName} ${source}`;
     const known = key === undefined ? undefined : this.#prepared.get(key);
     if (known !== undefined) return known;
     const preparation = this.#prepareAnew(source, operationName);
@@ -121,14 +142,19 @@ export class Supergraph {
    * variables give `errors` with INVALID_INPUT and no `data`, before any fetch.
    * Rejects with the signal's reason when the signal aborts; all fetches are aborted then.
    */
-  async execute(operation: PreparedOperation, request: OperationRequest, signal: AbortSignal): Promise<FormattedExecutionResult> {
+  async execute(
+    operation: PreparedOperation,
+    request: OperationRequest,
+    signal: AbortSignal,
+  ): Promise<FormattedExecutionResult> {
     if (operation.kind === 'subscription') throw new Error('A subscription is run by subscribe().');
     const { requestId } = request;
     const problems = this.#checkVariables(operation, request);
     if (problems !== undefined) return { errors: problems };
 
     const { passThrough, plan, document } = operation;
-    if (passThrough === undefined) return this.#answer(await this.#executor.execute(plan, document, request, signal), requestId);
+    if (passThrough === undefined)
+      return this.#answer(await this.#executor.execute(plan, document, request, signal), requestId);
     const result = await this.#fetchWhole(operation, passThrough, request, signal);
     if (result.data !== undefined && result.data !== null) return this.#answer(result, requestId);
     // Nothing came: which fields are null then, and how far up, the plan's execution knows.
@@ -141,7 +167,11 @@ export class Supergraph {
    * and ends; so does one whose subgraph is lost. Returning from the iteration stops the source at once, also while
    * `next` is waiting; aborting the signal does too, and rejects what waits with the signal's reason.
    */
-  subscribe(operation: PreparedOperation, request: OperationRequest, signal: AbortSignal): AsyncIterableIterator<FormattedExecutionResult> {
+  subscribe(
+    operation: PreparedOperation,
+    request: OperationRequest,
+    signal: AbortSignal,
+  ): AsyncIterableIterator<FormattedExecutionResult> {
     const { plan, passThrough, document } = operation;
     const node = plan.node;
     if (node?.kind !== 'Subscription') throw new Error('Only a subscription can be subscribed to.');
@@ -150,17 +180,30 @@ export class Supergraph {
     if (problems !== undefined) return streamOfOne<FormattedExecutionResult>({ errors: problems });
 
     const { primary, rest } = node;
-    const fetch = passThrough ?? { serviceName: primary.serviceName, query: primary.operation, operationName: primary.operationName };
-    const eventPlan: QueryPlan = { kind: 'QueryPlan', node: { kind: 'Sequence', nodes: rest === undefined ? [primary] : [primary, rest] } };
+    const fetch = passThrough ?? {
+      serviceName: primary.serviceName,
+      query: primary.operation,
+      operationName: primary.operationName,
+    };
+    const eventPlan: QueryPlan = {
+      kind: 'QueryPlan',
+      node: { kind: 'Sequence', nodes: rest === undefined ? [primary] : [primary, rest] },
+    };
     return new EventStream<ExecutionResult, FormattedExecutionResult>({
       signal,
       open: (ownSignal) => {
         const variables = pickDeclared(request.variables, operation.definition);
-        return this.#executor.transport(fetch.serviceName).subscribe(toSubgraphRequest(fetch, variables, request), ownSignal);
+        return this.#executor
+          .transport(fetch.serviceName)
+          .subscribe(toSubgraphRequest(fetch, variables, request), ownSignal);
       },
       perEvent: async (event, ownSignal) => {
-        if (passThrough !== undefined || event.data === undefined || event.data === null) return this.#answer(event, request.requestId);
-        const result = await this.#executor.execute(eventPlan, document, request, ownSignal, { fetch: primary, result: event });
+        if (passThrough !== undefined || event.data === undefined || event.data === null)
+          return this.#answer(event, request.requestId);
+        const result = await this.#executor.execute(eventPlan, document, request, ownSignal, {
+          fetch: primary,
+          result: event,
+        });
         return this.#answer(result, request.requestId);
       },
       onFailure: (error) => ({ errors: maskExecutionErrors([error], place) }),
@@ -199,11 +242,18 @@ export class Supergraph {
       document,
       definition,
       plan,
-      passThrough: this.#passThroughWanted ? findPassThrough(plan, operation, this.apiSchema, this.#hidingTypes) : undefined,
+      passThrough: this.#passThroughWanted
+        ? findPassThrough(plan, operation, this.apiSchema, this.#hidingTypes)
+        : undefined,
     };
   }
 
-  async #fetchWhole(operation: PreparedOperation, fetch: PassThrough, request: OperationRequest, signal: AbortSignal): Promise<ExecutionResult> {
+  async #fetchWhole(
+    operation: PreparedOperation,
+    fetch: PassThrough,
+    request: OperationRequest,
+    signal: AbortSignal,
+  ): Promise<ExecutionResult> {
     const variables = pickDeclared(request.variables, operation.definition);
     try {
       return await this.#executor.fetch(fetch.serviceName, toSubgraphRequest(fetch, variables, request), signal);
@@ -220,7 +270,10 @@ export class Supergraph {
   }
 
   /** INVALID_INPUT for each variable that does not fit; undefined when all do. */
-  #checkVariables({ definition }: PreparedOperation, { variables = {}, requestId }: OperationRequest): GraphQLFormattedError[] | undefined {
+  #checkVariables(
+    { definition }: PreparedOperation,
+    { variables = {}, requestId }: OperationRequest,
+  ): GraphQLFormattedError[] | undefined {
     const definitions = definition.variableDefinitions;
     if (definitions === undefined || definitions.length === 0) return undefined;
     const { errors } = getVariableValues(this.apiSchema, definitions, variables, { maxErrors: 10 });

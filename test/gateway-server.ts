@@ -14,8 +14,8 @@ import { createAuthenticator } from '../gateway/authentication.ts';
 import { registerGraphQL, type GraphQLServerOptions } from '../gateway/graphql-server.ts';
 import { openSupergraphFile, type SupergraphHolder } from '../gateway/supergraph-file.ts';
 import type { SupergraphOptions } from '../gateway/supergraph.ts';
-import { createHttpTransport } from '../gateway/transports/http.ts';
-import { createInProcessTransport } from '../gateway/transports/in-process.ts';
+import { createHttpTransport } from '#platform/http-transport.ts';
+import { createInProcessTransport } from '#platform/in-process-transport.ts';
 import { createTestGraph, internalSecret, serveOverHttp, silentLogger, type TestGraph } from './gateway-subgraphs.ts';
 
 const authSecret = 'the secret that signs test tokens, 32 characters';
@@ -44,7 +44,13 @@ export interface TestGatewayOptions {
   readonly bodyLimitBytes?: number;
 }
 
-export async function startTestGateway({ overHttp = true, production = false, graphql = {}, supergraph = {}, bodyLimitBytes }: TestGatewayOptions = {}): Promise<TestGateway> {
+export async function startTestGateway({
+  overHttp = true,
+  production = false,
+  graphql = {},
+  supergraph = {},
+  bodyLimitBytes,
+}: TestGatewayOptions = {}): Promise<TestGateway> {
   const graph = createTestGraph();
   const closers: (() => Promise<unknown> | unknown)[] = [];
   const transports: Record<string, SubgraphTransport> = {};
@@ -57,11 +63,17 @@ export async function startTestGateway({ overHttp = true, production = false, gr
     const served = await serveOverHttp(subgraph);
     const transport = createHttpTransport({ url: served.url, name, signCaller, logger: silentLogger });
     transports[name] = transport;
-    closers.push(() => served.close(), () => transport.close());
+    closers.push(
+      () => served.close(),
+      () => transport.close(),
+    );
   }
 
   const logLines: Record<string, unknown>[] = [];
-  const logger = pino({ level: 'debug' }, { write: (line: string) => void logLines.push(JSON.parse(line) as Record<string, unknown>) });
+  const logger = pino(
+    { level: 'debug' },
+    { write: (line: string) => void logLines.push(JSON.parse(line) as Record<string, unknown>) },
+  );
   const supergraphPath = join(mkdtempSync(join(tmpdir(), 'supergraph-')), 'supergraph.graphql');
   writeFileSync(supergraphPath, graph.sdl);
   const holder = await openSupergraphFile({ path: supergraphPath, transports, logger, ...supergraph });
@@ -72,11 +84,18 @@ export async function startTestGateway({ overHttp = true, production = false, gr
     isRevoked: (jti) => revoked.has(jti),
   });
   const lifecycle = new Lifecycle({ logger: silentLogger, drainTimeoutMs: 300 });
-  const server = createHttpServer({ logger, metrics: createMetrics(), lifecycle, healthChecks: {}, ...(bodyLimitBytes === undefined ? {} : { bodyLimitBytes }) });
+  const server = createHttpServer({
+    logger,
+    metrics: createMetrics(),
+    lifecycle,
+    healthChecks: {},
+    ...(bodyLimitBytes === undefined ? {} : { bodyLimitBytes }),
+  });
   await registerGraphQL(server, { supergraph: holder, authenticate, production, logger, lifecycle, ...graphql });
   const url = await server.listen({ port: 0, host: '127.0.0.1' });
 
-  const issue = (timeToLiveMs = 3_600_000) => issueToken({ secret: authSecret }, { subject: 'user:root', admin: true, memberships: [], timeToLiveMs });
+  const issue = (timeToLiveMs = 3_600_000) =>
+    issueToken({ secret: authSecret }, { subject: 'user:root', admin: true, memberships: [], timeToLiveMs });
   return {
     url,
     graph,
@@ -92,7 +111,7 @@ export async function startTestGateway({ overHttp = true, production = false, gr
       holder.close();
       server.server.closeAllConnections();
       await server.close();
-      for (const close of closers.reverse()) await close();
+      for (const close of closers.toReversed()) await close();
     },
   };
 }

@@ -111,7 +111,11 @@ export interface TestGraph {
 
 /** Composes SDL files by subgraph name. Throws all composition errors at once. */
 export function compose(services: Readonly<Record<string, string>>): string {
-  const definitions = Object.entries(services).map(([name, sdl]) => ({ name, typeDefs: parse(sdl), url: `http://${name}.invalid` }));
+  const definitions = Object.entries(services).map(([name, sdl]) => ({
+    name,
+    typeDefs: parse(sdl),
+    url: `http://${name}.invalid`,
+  }));
   const { errors, supergraphSdl } = composeServices(definitions);
   if (supergraphSdl === undefined) throw new Error((errors ?? []).map(({ message }) => message).join('\n'));
   return supergraphSdl;
@@ -125,8 +129,18 @@ export function createTestGraph(): TestGraph {
     state,
     sdl: testSupergraphSdl,
     subgraphs: {
-      people: createSubgraph({ name: 'people', typeDefs: peopleSdl, resolvers: peopleResolvers(state), logger: silentLogger }),
-      usage: createSubgraph({ name: 'usage', typeDefs: usageSdl, resolvers: usageResolvers(state), logger: silentLogger }),
+      people: createSubgraph({
+        name: 'people',
+        typeDefs: peopleSdl,
+        resolvers: peopleResolvers(state),
+        logger: silentLogger,
+      }),
+      usage: createSubgraph({
+        name: 'usage',
+        typeDefs: usageSdl,
+        resolvers: usageResolvers(state),
+        logger: silentLogger,
+      }),
       feed: createSubgraph({ name: 'feed', typeDefs: feedSdl, resolvers: feedResolvers(state), logger: silentLogger }),
     },
   };
@@ -135,7 +149,12 @@ export function createTestGraph(): TestGraph {
 /** Serves a subgraph over real HTTP, as its own process would. */
 export async function serveOverHttp(subgraph: Subgraph): Promise<{ readonly url: string; close(): Promise<void> }> {
   const lifecycle = new Lifecycle({ logger: silentLogger, drainTimeoutMs: 100 });
-  const server = createHttpServer({ logger: silentLogger, metrics: createMetrics(), lifecycle, healthChecks: { [subgraph.name]: { ping: (signal: AbortSignal) => subgraph.ping(signal), required: true } } });
+  const server = createHttpServer({
+    logger: silentLogger,
+    metrics: createMetrics(),
+    lifecycle,
+    healthChecks: { [subgraph.name]: { ping: (signal: AbortSignal) => subgraph.ping(signal), required: true } },
+  });
   serveSubgraph(server, subgraph, { verifyCaller: createInternalTokenVerifier(internalSecret, 'subgraph') });
   const url = await server.listen({ port: 0, host: '127.0.0.1' });
   return {
@@ -157,7 +176,12 @@ function peopleResolvers(state: TestGraphState) {
   const rows = new Map<string, PersonRow>();
   for (const number of [1, 2, 3, 4, 5]) {
     const id = `p${number}`;
-    rows.set(id, { id, name: `Person ${number}`, nick: number % 2 === 0 ? null : `nick${number}`, kind: number === 3 ? 'ROBOT' : 'HUMAN' });
+    rows.set(id, {
+      id,
+      name: `Person ${number}`,
+      nick: number % 2 === 0 ? null : `nick${number}`,
+      kind: number === 3 ? 'ROBOT' : 'HUMAN',
+    });
   }
   const all = () => [...rows.values()];
   const next = ({ id }: PersonRow, step: number) => rows.get(`p${((Number(id.slice(1)) - 1 + step) % 5) + 1}`);
@@ -178,7 +202,10 @@ function peopleResolvers(state: TestGraphState) {
       nothing: () => null,
       fails: (_: unknown, { code }: { code: string | null }) => {
         if (code === null || code === undefined) throw new Error('a secret of the inside');
-        throw new AppError(code as 'RATE_LIMITED', 'too much, too soon', { retryAfterMs: 1_500, details: [{ path: 'code', reason: 'asked for' }] });
+        throw new AppError(code as 'RATE_LIMITED', 'too much, too soon', {
+          retryAfterMs: 1_500,
+          details: [{ path: 'code', reason: 'asked for' }],
+        });
       },
       mustNotFail: () => {
         throw new AppError('CONFLICT', 'it failed all the same');
@@ -200,7 +227,8 @@ function peopleResolvers(state: TestGraphState) {
     Person: {
       __resolveReference: ({ id }: { id: string }) => rows.get(id) ?? null,
       best: (row: PersonRow) => next(row, 1),
-      friends: (row: PersonRow, { first }: { first: number }) => [1, 2, 3].slice(0, first).map((step) => next(row, step)),
+      friends: (row: PersonRow, { first }: { first: number }) =>
+        [1, 2, 3].slice(0, first).map((step) => next(row, step)),
     },
   };
 }
@@ -209,14 +237,19 @@ function usageResolvers(state: TestGraphState) {
   return {
     Query: {
       totals: () => ({ requests: 7 }),
-      slowTotals: async (_: unknown, __: unknown, { signal }: ResolverContext) => ({ requests: (await waitFor(state, signal)).length }),
+      slowTotals: async (_: unknown, __: unknown, { signal }: ResolverContext) => ({
+        requests: (await waitFor(state, signal)).length,
+      }),
     },
     Person: {
       __resolveReference: (reference: { id: string }) => {
         state.usageFetches += 1;
         return reference;
       },
-      usage: ({ id }: { id: string }, { period }: { period: string }) => ({ period, requests: Number(id.slice(1)) * 10 }),
+      usage: ({ id }: { id: string }, { period }: { period: string }) => ({
+        period,
+        requests: Number(id.slice(1)) * 10,
+      }),
       mustHave: ({ id }: { id: string }) => {
         if (id === 'p2') throw new AppError('DATABASE_UNAVAILABLE', 'the usage store is away', { retryAfterMs: 250 });
         return 1;
@@ -260,15 +293,30 @@ function feedResolvers(state: TestGraphState) {
     Query: { feedStatus: () => 'fine' },
     Subscription: {
       ticks: {
-        subscribe: (_: unknown, { count, everyMs }: { count: number | null; everyMs: number }, { signal }: ResolverContext) =>
+        subscribe: (
+          _: unknown,
+          { count, everyMs }: { count: number | null; everyMs: number },
+          { signal }: ResolverContext,
+        ) =>
           stream(signal, count ?? Number.MAX_SAFE_INTEGER, everyMs, (number) => ({
-            ticks: { number, any: { text: `data: event: next\n\n${number} é🙂`, nested: [number] }, padding: 'x'.repeat(200) },
+            ticks: {
+              number,
+              any: { text: `data: event: next\n\n${number} é🙂`, nested: [number] },
+              padding: 'x'.repeat(200),
+            },
           })),
       },
       messages: {
-        subscribe: (_: unknown, { count, failAt }: { count: number | null; failAt: number | null }, { signal }: ResolverContext) =>
+        subscribe: (
+          _: unknown,
+          { count, failAt }: { count: number | null; failAt: number | null },
+          { signal }: ResolverContext,
+        ) =>
           stream(signal, count ?? 3, 0, (number) => ({
-            messages: number === failAt ? new AppError('RATE_LIMITED', 'this one not') : { text: `message ${number}`, author: { id: `p${(number % 5) + 1}` } },
+            messages:
+              number === failAt
+                ? new AppError('RATE_LIMITED', 'this one not')
+                : { text: `message ${number}`, author: { id: `p${(number % 5) + 1}` } },
           })),
       },
       quiet: { subscribe: (_: unknown, __: unknown, { signal }: ResolverContext) => never(signal) },
