@@ -36,6 +36,8 @@ export interface Engine {
 const settings = {
   search_path: 'public',
   exit_on_error: 'false',
+  // All of it is touched at the start and counts as memory in use; reads beyond it come from the system's file cache.
+  shared_buffers: '32MB',
   log_checkpoints: 'false',
   max_worker_processes: '0',
   max_parallel_workers: '0',
@@ -88,24 +90,25 @@ class FlushingNodeFS extends NodeFS {
 }
 
 /**
- * Opens the database in a folder, making it on first use.
+ * Opens the database in a folder.
  *
- * @throws Error with one line for the user when the folder holds something else, another version, or is damaged
+ * @throws Error with one line for the user when the folder holds another version or is damaged
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { directory } = options;
-  if (!existsSync(path.join(directory, 'PG_VERSION'))) await createDatabase(options);
   const version = (await readFile(path.join(directory, 'PG_VERSION'), 'utf8')).trim();
   if (version !== MAJOR_VERSION) {
     throw new Error(`${directory} was written by PostgreSQL ${version}, this is PostgreSQL ${MAJOR_VERSION}`);
   }
-  // PGlite starts anyway, and would leave the next start in the dark about who wrote last.
-  await rm(path.join(directory, 'postmaster.pid'), { force: true });
   return openPGlite(options, directory);
 }
 
-/** Makes the database beside its place and moves it there whole: a start that is killed midway leaves no half of one. */
-async function createDatabase(options: EngineOptions): Promise<void> {
+/**
+ * Makes the database beside its place and moves it there whole: a start that is killed midway leaves no half of one.
+ *
+ * @throws Error with one line for the user when the folder holds something else
+ */
+export async function createDatabase(options: EngineOptions): Promise<void> {
   const { directory } = options;
   const present = existsSync(directory) ? await readdir(directory) : [];
   if (present.length > 0) throw new Error(`${directory} is damaged: it has files but no PG_VERSION`);

@@ -6,12 +6,14 @@ import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { EmbeddedConnection } from './embedded-postgres-connection.ts';
-import { openEngine, type EmbeddedExtension } from './embedded-postgres-engine.ts';
+import { createDatabase, openEngine, type EmbeddedExtension } from './embedded-postgres-engine.ts';
 import { startMaintenance } from './embedded-postgres-maintenance.ts';
 import { errorResponse } from './embedded-postgres-protocol.ts';
 import { DatabaseQueue } from './embedded-postgres-queue.ts';
 
 export interface WorkerSettings {
+  /** `create` makes the database and ends: WebAssembly's memory is given back by the end of its thread only. */
+  readonly task: 'create' | 'serve';
   readonly directory: string;
   readonly socketPath: string;
   readonly database: string;
@@ -24,6 +26,7 @@ export interface WorkerSettings {
 }
 
 export type WorkerMessage =
+  | { readonly type: 'created' }
   | { readonly type: 'ready'; readonly serverVersion: string }
   /** It could not be opened; a sentence for the user. */
   | { readonly type: 'failed'; readonly reason: string };
@@ -41,7 +44,12 @@ if (main === null) throw new Error('embedded-postgres-worker.ts runs in a worker
 const tell = (message: WorkerMessage): void => main.postMessage(message);
 
 try {
-  await serve();
+  if (settings.task === 'create') {
+    await createDatabase(settings);
+    tell({ type: 'created' });
+  } else {
+    await serve();
+  }
 } catch (error) {
   tell({ type: 'failed', reason: (error as Error).message });
 }

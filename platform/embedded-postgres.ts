@@ -1,4 +1,4 @@
-import { lstatSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -64,6 +64,7 @@ export interface EmbeddedPostgres {
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const socketDirectory = await makeSocketDirectory(options.dataFolder);
   const supervisor = new Supervisor(options, {
+    task: 'serve',
     directory: path.join(path.resolve(options.dataFolder), 'postgres'),
     socketPath: path.join(socketDirectory, SOCKET_NAME),
     database: DATABASE,
@@ -155,7 +156,9 @@ class Supervisor {
     this.#statementTimeoutMs = options.statementTimeoutMs ?? 120_000;
   }
 
+  /** @returns the server's version */
   async start(): Promise<string> {
+    if (!existsSync(path.join(this.#settings.directory, 'PG_VERSION'))) await this.#runWorker('create');
     const serverVersion = await this.#startWorker();
     this.#watch = setInterval(() => this.#stopRunaway(), Math.min(WATCH_INTERVAL_MS, this.#statementTimeoutMs));
     this.#watch.unref();
@@ -176,24 +179,31 @@ class Supervisor {
   async #startWorker(): Promise<string> {
     this.#settings.runningSince[0] = 0;
     await rm(this.#settings.socketPath, { force: true });
-    const worker = new Worker(new URL('./embedded-postgres-worker.ts', import.meta.url), { workerData: this.#settings });
-    this.#worker = worker;
+    return this.#runWorker('serve');
+  }
+
+  /** Resolves when the worker reports that it serves (with the server's version) or has made the database. */
+  #runWorker(task: WorkerSettings['task']): Promise<string> {
+    const worker = new Worker(new URL('./embedded-postgres-worker.ts', import.meta.url), { workerData: { ...this.#settings, task } });
+    if (task === 'serve') this.#worker = worker;
     return new Promise<string>((resolve, reject) => {
-      let ready = false;
+      let serves = false;
       let lastError: Error | undefined;
       worker.on('message', (message: WorkerMessage) => {
-        if (message.type === 'ready') {
-          ready = true;
-          resolve(message.serverVersion);
-        } else {
+        if (message.type === 'failed') {
           lastError = new DataFolderError(`the embedded database cannot be used: ${message.reason}`);
+        } else {
+          serves = message.type === 'ready';
+          resolve(message.type === 'ready' ? message.serverVersion : '');
         }
+        // It has nothing more to do, and must not be kept by a handle that somebody forgot.
+        if (message.type !== 'ready') void worker.terminate();
       });
       worker.on('error', (error: Error) => (lastError = error));
       worker.on('exit', () => {
         if (this.#worker === worker) this.#worker = undefined;
-        if (!ready) reject(lastError ?? new Error('the embedded database ended while it started'));
-        else if (!this.#closing) void this.#restart(lastError);
+        if (serves && !this.#closing) void this.#restart(lastError);
+        reject(lastError ?? new Error('the embedded database ended while it started'));
       });
     });
   }

@@ -8,7 +8,7 @@
  *       afterAll(() => fixture.close());
  */
 import { randomBytes } from 'node:crypto';
-import { cp, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { cp, mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -44,9 +44,15 @@ export async function openTestDatabase(name: TestDatabaseName): Promise<TestData
   return name === 'embedded' ? openEmbedded() : openOnServer(serverUrl ?? '');
 }
 
-async function openEmbedded(): Promise<TestDatabase> {
+/** A data folder with an empty embedded database in it that nobody has opened; the caller removes it. */
+export async function emptyDatabaseFolder(): Promise<string> {
   const dataFolder = await mkdtemp(path.join(tmpdir(), 'asg-test-'));
   await cp(await template(), path.join(dataFolder, 'postgres'), { recursive: true });
+  return dataFolder;
+}
+
+async function openEmbedded(): Promise<TestDatabase> {
+  const dataFolder = await emptyDatabaseFolder();
   // Tests end with their process; nothing here has to outlive a power failure.
   const server = await startEmbeddedPostgres({ dataFolder, flushCommits: false });
   return {
@@ -67,7 +73,6 @@ async function template(): Promise<string> {
   const exists = await stat(path.join(place, 'PG_VERSION')).catch(() => undefined);
   if (exists !== undefined) return place;
   const making = await mkdtemp(path.join(tmpdir(), 'asg-test-making-'));
-  await mkdir(making, { recursive: true });
   const server = await startEmbeddedPostgres({ dataFolder: making, flushCommits: false });
   await server.close();
   // Another test file may have been quicker; its template is as good.
