@@ -45,7 +45,11 @@ export interface ModelEntry {
 }
 
 const name = z.string().min(1).max(200);
-const amount = z.string().regex(/^\d{1,9}(\.\d{1,12})?$/, { error: 'must be US dollars per million tokens as a decimal in quotes, such as "2.50"' });
+const amount = z
+  .string()
+  .regex(/^\d{1,9}(\.\d{1,12})?$/, {
+    error: 'must be US dollars per million tokens as a decimal in quotes, such as "2.50"',
+  });
 const tokens = z.int().positive().nullable();
 
 const entrySchema = z.strictObject({
@@ -58,7 +62,10 @@ const entrySchema = z.strictObject({
   maxOutputTokens: tokens.optional(),
   dimensions: tokens.optional(),
   capabilities: z.array(z.enum(modelCapabilities)).min(1).optional(),
-  price: z.strictObject({ inputUsd: amount, outputUsd: amount.optional(), cachedInputUsd: amount.optional() }).nullable().optional(),
+  price: z
+    .strictObject({ inputUsd: amount, outputUsd: amount.optional(), cachedInputUsd: amount.optional() })
+    .nullable()
+    .optional(),
 });
 type WrittenEntry = z.output<typeof entrySchema>;
 
@@ -89,17 +96,25 @@ export function loadModels(path?: string): ModelEntry[] {
   const { text, json } = readJson(path);
   // A list alone is as good as an object that holds it.
   const parsed = fileSchema.safeParse(Array.isArray(json) ? { models: json } : json);
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => problem(path, pathText(issue.path), issue.message)));
-  const version = parsed.data.priceVersion ?? `models-file-${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
+  if (!parsed.success)
+    throw new ConfigError(parsed.error.issues.map((issue) => problem(path, pathText(issue.path), issue.message)));
+  const version =
+    parsed.data.priceVersion ?? `models-file-${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
   return mergeModels(models, parsed.data.models, version, path);
 }
 
-function mergeModels(models: readonly ModelEntry[], written: readonly WrittenEntry[], version: string, path: string): ModelEntry[] {
+function mergeModels(
+  models: readonly ModelEntry[],
+  written: readonly WrittenEntry[],
+  version: string,
+  path: string,
+): ModelEntry[] {
   const byId = new Map(models.map((entry) => [entry.id, entry]));
   const seen = new Set<string>();
   const problems: SettingProblem[] = [];
   for (const [index, entry] of written.entries()) {
-    const complain = (field: string, reason: string): void => void problems.push(problem(path, `models[${index}].${field}`, reason));
+    const complain = (field: string, reason: string): void =>
+      void problems.push(problem(path, `models[${index}].${field}`, reason));
     const id = canonicalId(entry, models);
     if (id === undefined) {
       complain('provider', `is needed for a model the catalogue does not know (${providerNames.join(', ')})`);
@@ -110,8 +125,10 @@ function mergeModels(models: readonly ModelEntry[], written: readonly WrittenEnt
     const known = byId.get(id);
     const prefix = id.slice(0, id.indexOf('/'));
     if (entry.provider !== undefined && entry.provider !== prefix) complain('provider', `does not fit the id ${id}`);
-    if (known === undefined && (prefix === 'demo' || prefix === 'bundled')) complain('id', `${prefix} has no other models`);
-    if (known === undefined && entry.capabilities === undefined) complain('capabilities', 'is needed for a model the catalogue does not know');
+    if (known === undefined && (prefix === 'demo' || prefix === 'bundled'))
+      complain('id', `${prefix} has no other models`);
+    if (known === undefined && entry.capabilities === undefined)
+      complain('capabilities', 'is needed for a model the catalogue does not know');
     byId.set(id, mergeEntry(known, { ...entry, id }, version));
   }
   if (problems.length > 0) throw new ConfigError(problems);
@@ -158,7 +175,9 @@ function readJson(path: string): { text: string; json: unknown } {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new ConfigError([problem(path, '', `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`)]);
+    throw new ConfigError([
+      problem(path, '', `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`),
+    ]);
   }
   try {
     return { text, json: JSON.parse(text) as unknown };

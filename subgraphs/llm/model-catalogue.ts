@@ -91,9 +91,11 @@ export function createModelCatalogue(options: ModelCatalogueOptions): ModelCatal
   const configured = new Set(options.configuredProviders);
   const vendors: readonly ProviderName[] = ['openai', 'anthropic', 'deepseek', 'local'];
   const demo = options.models.find((entry) => entry.provider === 'demo');
-  const demoAnswersForAll = configured.has('demo') && demo !== undefined && !vendors.some((vendor) => configured.has(vendor));
+  const demoAnswersForAll =
+    configured.has('demo') && demo !== undefined && !vendors.some((vendor) => configured.has(vendor));
   const entriesByName = indexByName(options.models);
-  const priceOf = (provider: ProviderName, name: string): ModelPrice | undefined => options.priceOverride?.(provider, name);
+  const priceOf = (provider: ProviderName, name: string): ModelPrice | undefined =>
+    options.priceOverride?.(provider, name);
 
   const fromEntry = (entry: ModelEntry, asked: string): ResolvedModel => {
     const name = entry.snapshots.includes(asked) ? asked : entry.name;
@@ -101,7 +103,10 @@ export function createModelCatalogue(options: ModelCatalogueOptions): ModelCatal
       id: entry.id,
       provider: entry.provider,
       name,
-      price: priceOf(entry.provider, name) ?? (name === entry.name ? undefined : priceOf(entry.provider, entry.name)) ?? entry.price,
+      price:
+        priceOf(entry.provider, name) ??
+        (name === entry.name ? undefined : priceOf(entry.provider, entry.name)) ??
+        entry.price,
       contextWindow: entry.contextWindow,
       maxOutputTokens: entry.maxOutputTokens,
       dimensions: entry.dimensions,
@@ -137,11 +142,13 @@ export function createModelCatalogue(options: ModelCatalogueOptions): ModelCatal
   const lookUp = async (asked: string): Promise<ResolvedModel | undefined> => {
     const entries = entriesByName.get(asked);
     const entry = entries?.find((candidate) => configured.has(candidate.provider)) ?? entries?.[0];
-    if (entry !== undefined) return fromEntry(entry, asked.slice(asked.startsWith(`${entry.provider}/`) ? entry.provider.length + 1 : 0));
+    if (entry !== undefined)
+      return fromEntry(entry, asked.slice(asked.startsWith(`${entry.provider}/`) ? entry.provider.length + 1 : 0));
     const slash = asked.indexOf('/');
     const prefix = asked.slice(0, Math.max(slash, 0));
     const rest = asked.slice(slash + 1);
-    if (isProvider(prefix) && prefix !== 'demo' && prefix !== 'bundled' && isModelName(rest)) return passedThrough(prefix, rest);
+    if (isProvider(prefix) && prefix !== 'demo' && prefix !== 'bundled' && isModelName(rest))
+      return passedThrough(prefix, rest);
     if (!configured.has('local') || options.localModels === undefined) return undefined;
     const { names } = await options.localModels.list();
     // Ollama lists `llama3.2:latest` and answers to `llama3.2`.
@@ -150,7 +157,8 @@ export function createModelCatalogue(options: ModelCatalogueOptions): ModelCatal
   };
 
   const standInFor = (model: ResolvedModel): ResolvedModel | undefined => {
-    if (!demoAnswersForAll || demo === undefined || !model.known || !model.capabilities.includes('chat')) return undefined;
+    if (!demoAnswersForAll || demo === undefined || !model.known || !model.capabilities.includes('chat'))
+      return undefined;
     return model.provider === 'demo' ? undefined : { ...fromEntry(demo, demo.name), standInFor: model.id };
   };
 
@@ -186,7 +194,8 @@ export function createModelCatalogue(options: ModelCatalogueOptions): ModelCatal
   return {
     demoAnswersForAll,
     defaultEmbeddingModel:
-      options.embeddingModel ?? (configured.has('openai') ? 'openai/text-embedding-3-small' : 'bundled/universal-sentence-encoder'),
+      options.embeddingModel ??
+      (configured.has('openai') ? 'openai/text-embedding-3-small' : 'bundled/universal-sentence-encoder'),
 
     async resolve(asked, capability) {
       const model = await lookUp(asked);
@@ -210,7 +219,9 @@ export function createModelCatalogue(options: ModelCatalogueOptions): ModelCatal
     async list() {
       const local = await localNow();
       const entries = options.models
-        .filter((entry) => (entry.provider !== 'demo' && entry.provider !== 'bundled') || configured.has(entry.provider))
+        .filter(
+          (entry) => (entry.provider !== 'demo' && entry.provider !== 'bundled') || configured.has(entry.provider),
+        )
         .map((entry) => listed(fromEntry(entry, entry.name), entry.aliases, local));
       const known = new Set(entries.map((entry) => `${entry.provider}/${entry.name}`));
       const others = local.names.filter((name) => !known.has(`local/${name}`));
@@ -275,7 +286,10 @@ export function requireCapabilities(model: ResolvedModel, request: Omit<Provider
   const reasons = (effort !== undefined && effort !== 'none') || (request.reasoning?.maxTokens ?? 0) > 0;
   if (reasons && missing('reasoning')) refuse('reasoning', 'does not reason');
   const image = request.messages.findIndex(
-    (message) => message.role === 'user' && typeof message.content !== 'string' && message.content.some((part) => part.type === 'image_url'),
+    (message) =>
+      message.role === 'user' &&
+      typeof message.content !== 'string' &&
+      message.content.some((part) => part.type === 'image_url'),
   );
   if (image >= 0 && missing('vision')) refuse(`messages[${image}].content`, 'cannot see images');
 }

@@ -21,7 +21,13 @@ function kindOf(code: number): Kind {
   if (code < 0xc0) return code < 32 || (code >= 127 && code < 160) ? 'other' : 'sign';
   if (code >= 0xd800 && code <= 0xdfff) return 'other';
   // Chinese, Japanese, Korean.
-  if ((code >= 0x2e80 && code <= 0x9fff) || (code >= 0xac00 && code <= 0xd7af) || (code >= 0xf900 && code <= 0xfaff) || (code >= 0xff00 && code <= 0xffef)) return 'wide';
+  if (
+    (code >= 0x2e80 && code <= 0x9fff) ||
+    (code >= 0xac00 && code <= 0xd7af) ||
+    (code >= 0xf900 && code <= 0xfaff) ||
+    (code >= 0xff00 && code <= 0xffef)
+  )
+    return 'wide';
   if (code >= 0x2000 && code < 0x2e80) return 'sign';
   return 'letters';
 }
@@ -72,7 +78,10 @@ export function countTokens(text: string): number {
   if (text === '') return 0;
   if (text.length <= countedLengthMax) return Math.max(1, Math.round(countWindow(text, 0, text.length)));
   const middle = Math.floor((text.length - windowLength) / 2);
-  const counted = [0, middle, text.length - windowLength].reduce((sum, start) => sum + countWindow(text, start, start + windowLength), 0);
+  const counted = [0, middle, text.length - windowLength].reduce(
+    (sum, start) => sum + countWindow(text, start, start + windowLength),
+    0,
+  );
   return Math.round((counted / (3 * windowLength)) * text.length);
 }
 
@@ -82,13 +91,20 @@ const tokensPerMessage = 4;
 const tokensPerImage = 800;
 
 /** Tokens of a request's messages and tools, estimated. */
-export function estimateMessagesTokens(messages: readonly ChatMessage[], tools: readonly ToolDefinition[] = []): number {
+export function estimateMessagesTokens(
+  messages: readonly ChatMessage[],
+  tools: readonly ToolDefinition[] = [],
+): number {
   let tokens = tools.length === 0 ? 0 : countTokens(JSON.stringify(tools));
   for (const message of messages) {
     tokens += tokensPerMessage;
     if (typeof message.content === 'string') tokens += countTokens(message.content);
-    else for (const part of message.content ?? []) tokens += part.type === 'text' ? countTokens(part.text) : tokensPerImage;
-    if (message.role === 'assistant') for (const call of message.toolCalls ?? []) tokens += tokensPerMessage + countTokens(call.name) + countTokens(call.arguments);
+    else
+      for (const part of message.content ?? [])
+        tokens += part.type === 'text' ? countTokens(part.text) : tokensPerImage;
+    if (message.role === 'assistant')
+      for (const call of message.toolCalls ?? [])
+        tokens += tokensPerMessage + countTokens(call.name) + countTokens(call.arguments);
   }
   return tokens;
 }

@@ -25,7 +25,15 @@ export interface MockUsage {
  * - `html`: status 200 and a web page.
  * - `empty`: status 200 and `{}` (streams: only the final marker).
  */
-export type MockFault = 'cut' | 'no-done' | 'malformed-chunk' | 'error-in-stream' | 'silent' | 'stall' | 'html' | 'empty';
+export type MockFault =
+  | 'cut'
+  | 'no-done'
+  | 'malformed-chunk'
+  | 'error-in-stream'
+  | 'silent'
+  | 'stall'
+  | 'html'
+  | 'empty';
 
 export interface MockAnswer {
   /** Anything but 200 answers with an error in the protocol's own shape, or with `body`. */
@@ -131,7 +139,9 @@ const namedAnswers: Readonly<Record<string, (request: RecordedRequest) => MockAn
 const textOf = (content: unknown): string => {
   if (typeof content === 'string') return content;
   if (!Array.isArray(content)) return '';
-  return content.map((part: { type?: string; text?: string }) => (part.type === 'text' ? (part.text ?? '') : '')).join('');
+  return content
+    .map((part: { type?: string; text?: string }) => (part.type === 'text' ? (part.text ?? '') : ''))
+    .join('');
 };
 
 function lastUserText(body: Record<string, unknown>): string {
@@ -147,7 +157,12 @@ function firstToolName(body: Record<string, unknown>): string {
 /** About what a tokenizer would say: four characters a token. */
 export function usageOf(answer: MockAnswer, bodyBytes: number): MockUsage {
   if (answer.usage) return answer.usage;
-  const output = [answer.text, answer.reasoning, answer.refusal, ...(answer.toolCalls ?? []).map((call) => call.arguments)];
+  const output = [
+    answer.text,
+    answer.reasoning,
+    answer.refusal,
+    ...(answer.toolCalls ?? []).map((call) => call.arguments),
+  ];
   const characters = output.reduce((sum, text) => sum + (text?.length ?? 0), 0);
   return {
     inputTokens: Math.ceil(bodyBytes / 4),
@@ -156,4 +171,5 @@ export function usageOf(answer: MockAnswer, bodyBytes: number): MockUsage {
 }
 
 /** The text in stream-sized pieces; they join to the text again. */
-export const piecesOf = (answer: MockAnswer): readonly string[] => answer.pieces ?? answer.text?.match(/\S+\s*|\s+/g) ?? [];
+export const piecesOf = (answer: MockAnswer): readonly string[] =>
+  answer.pieces ?? answer.text?.match(/\S+\s*|\s+/g) ?? [];

@@ -10,7 +10,9 @@ interface Block {
 
 function stopReasonOf(answer: MockAnswer): string {
   if (answer.finishReason !== undefined) {
-    return { length: 'max_tokens', content_filter: 'refusal', stop: 'end_turn' }[answer.finishReason] ?? answer.finishReason;
+    return (
+      { length: 'max_tokens', content_filter: 'refusal', stop: 'end_turn' }[answer.finishReason] ?? answer.finishReason
+    );
   }
   if (answer.refusal !== undefined) return 'refusal';
   return (answer.toolCalls?.length ?? 0) > 0 ? 'tool_use' : 'end_turn';
@@ -33,7 +35,10 @@ function blocksOf(answer: MockAnswer): Block[] {
   if (text !== undefined) {
     blocks.push({
       start: { type: 'text', text: '' },
-      deltas: (answer.text === undefined ? [text] : piecesOf(answer)).map((piece) => ({ type: 'text_delta', text: piece })),
+      deltas: (answer.text === undefined ? [text] : piecesOf(answer)).map((piece) => ({
+        type: 'text_delta',
+        text: piece,
+      })),
       whole: { type: 'text', text },
     });
   }
@@ -82,7 +87,8 @@ export function anthropicMessage(request: RecordedRequest, answer: MockAnswer, b
   };
 }
 
-const event = (data: { readonly type: string; readonly [key: string]: unknown }): string => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
+const event = (data: { readonly type: string; readonly [key: string]: unknown }): string =>
+  `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
 
 /** The events of a stream, one string each; the last two are `message_delta` and `message_stop`. */
 export function anthropicEvents(request: RecordedRequest, answer: MockAnswer, bodyBytes: number): string[] {

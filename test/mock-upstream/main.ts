@@ -5,9 +5,17 @@
 import { parseArgs } from 'node:util';
 import { startMockUpstream } from './server.ts';
 
-const { values } = parseArgs({ options: { port: { type: 'string', default: '0' }, record: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: { port: { type: 'string', default: '0' }, record: { type: 'boolean', default: false } },
+});
 const upstream = await startMockUpstream({ port: Number(values.port), recordMax: values.record ? 1000 : 0 });
-console.log(JSON.stringify({ url: upstream.url, openaiBaseUrl: upstream.openaiBaseUrl, anthropicBaseUrl: upstream.anthropicBaseUrl }));
+console.log(
+  JSON.stringify({
+    url: upstream.url,
+    openaiBaseUrl: upstream.openaiBaseUrl,
+    anthropicBaseUrl: upstream.anthropicBaseUrl,
+  }),
+);
 const stop = (): void => void upstream.close().then(() => process.exit(0));
 process.on('SIGTERM', stop);
 process.on('SIGINT', stop);

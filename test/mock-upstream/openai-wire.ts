@@ -82,7 +82,11 @@ export const openaiStreamError = (): string =>
 
 const messages: Readonly<Record<number, [message: string, type: string, code: string | null]>> = {
   400: ['Unrecognized request argument supplied: wrong', 'invalid_request_error', null],
-  401: ['Incorrect API key provided: sk-secret-0123456789abcdefghij. Find yours in the dashboard.', 'invalid_request_error', 'invalid_api_key'],
+  401: [
+    'Incorrect API key provided: sk-secret-0123456789abcdefghij. Find yours in the dashboard.',
+    'invalid_request_error',
+    'invalid_api_key',
+  ],
   403: ['Your project has no access to this.', 'invalid_request_error', 'permission_denied'],
   404: ['The model does not exist or you do not have access to it.', 'invalid_request_error', 'model_not_found'],
   429: ['Rate limit reached for requests per min.', 'requests', 'rate_limit_exceeded'],
@@ -113,7 +117,8 @@ export function openaiError(status: number, answer: MockAnswer, model: string): 
 /** A unit vector that depends on the text alone. */
 export function mockEmbedding(text: string, dimensions: number): Float32Array {
   let state = 2_166_136_261;
-  for (let index = 0; index < text.length; index += 1) state = Math.imul(state ^ text.charCodeAt(index), 16_777_619) >>> 0;
+  for (let index = 0; index < text.length; index += 1)
+    state = Math.imul(state ^ text.charCodeAt(index), 16_777_619) >>> 0;
   const vector = new Float32Array(dimensions);
   let squares = 0;
   for (let index = 0; index < dimensions; index += 1) {
@@ -136,7 +141,11 @@ export function openaiEmbeddings(request: RecordedRequest): object {
     object: 'list',
     data: texts.map((text, index) => {
       const vector = mockEmbedding(text, dimensions);
-      return { object: 'embedding', index, embedding: base64 ? Buffer.from(vector.buffer).toString('base64') : [...vector] };
+      return {
+        object: 'embedding',
+        index,
+        embedding: base64 ? Buffer.from(vector.buffer).toString('base64') : [...vector],
+      };
     }),
     model: request.model,
     usage: { prompt_tokens: tokens, total_tokens: tokens },

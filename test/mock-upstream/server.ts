@@ -2,7 +2,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net';
 import { answerByModelName, type MockAnswer, type MockBehaviour, type RecordedRequest } from './answers.ts';
 import { anthropicError, anthropicEvents, anthropicMessage, anthropicStreamError } from './anthropic-wire.ts';
-import { openaiCompletion, openaiEmbeddings, openaiError, openaiEvents, openaiModels, openaiStreamError } from './openai-wire.ts';
+import {
+  openaiCompletion,
+  openaiEmbeddings,
+  openaiError,
+  openaiEvents,
+  openaiModels,
+  openaiStreamError,
+} from './openai-wire.ts';
 
 export interface MockUpstreamOptions {
   /** 0, the default, takes any free port. */
@@ -83,11 +90,13 @@ export async function startMockUpstream(options: MockUpstreamOptions = {}): Prom
       request.aborted = true;
       request.abortedAt = performance.now();
     });
-    if (options.apiKey !== undefined && keyOf(incoming) !== options.apiKey) return sendError(response, protocol, 401, {}, model);
+    if (options.apiKey !== undefined && keyOf(incoming) !== options.apiKey)
+      return sendError(response, protocol, 401, {}, model);
     if (path.endsWith('/models')) return sendJson(response, 200, openaiModels(models));
     const known = path.endsWith('/chat/completions') || path.endsWith('/embeddings') || protocol === 'anthropic';
     if (!known) return sendJson(response, 404, { error: { message: `Unknown path ${path}` } });
-    if (body === undefined) return sendError(response, protocol, 400, { error: { message: 'The body is not JSON.' } }, model);
+    if (body === undefined)
+      return sendError(response, protocol, 400, { error: { message: 'The body is not JSON.' } }, model);
     const answer = answerFor(request);
     const respond = (): void => {
       if (!response.destroyed) send(response, protocol, request, answer, raw.length);
@@ -100,7 +109,9 @@ export async function startMockUpstream(options: MockUpstreamOptions = {}): Prom
     if (incoming.method === 'GET') return handle(incoming, response, '');
     const chunks: Buffer[] = [];
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-    incoming.on('end', () => handle(incoming, response, chunks.length === 1 ? String(chunks[0]) : Buffer.concat(chunks).toString()));
+    incoming.on('end', () =>
+      handle(incoming, response, chunks.length === 1 ? String(chunks[0]) : Buffer.concat(chunks).toString()),
+    );
     incoming.on('error', () => response.destroy());
   });
   server.keepAliveTimeout = 60_000;
@@ -122,7 +133,8 @@ export async function startMockUpstream(options: MockUpstreamOptions = {}): Prom
     anthropicBaseUrl: url,
     requests,
     connections: () => connections,
-    setBehaviour: (model, behaviour) => void (behaviour === undefined ? behaviours.delete(model) : behaviours.set(model, behaviour)),
+    setBehaviour: (model, behaviour) =>
+      void (behaviour === undefined ? behaviours.delete(model) : behaviours.set(model, behaviour)),
     answerNext: (...answers) => void next.push(...answers),
     setModels: (names) => void (models = names),
     reset: () => {
@@ -152,25 +164,53 @@ const keyOf = (incoming: IncomingMessage): string | undefined => {
   return typeof key === 'string' ? key : incoming.headers.authorization?.replace(/^Bearer /, '');
 };
 
-function sendText(response: ServerResponse, status: number, type: string, body: string, headers?: Readonly<Record<string, string>>): void {
+function sendText(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string,
+  headers?: Readonly<Record<string, string>>,
+): void {
   response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), ...headers });
   response.end(body);
 }
 
-const sendJson = (response: ServerResponse, status: number, body: unknown, headers?: Readonly<Record<string, string>>): void =>
-  sendText(response, status, 'application/json', JSON.stringify(body), headers);
+const sendJson = (
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers?: Readonly<Record<string, string>>,
+): void => sendText(response, status, 'application/json', JSON.stringify(body), headers);
 
-function sendError(response: ServerResponse, protocol: Protocol, status: number, answer: MockAnswer, model: string): void {
+function sendError(
+  response: ServerResponse,
+  protocol: Protocol,
+  status: number,
+  answer: MockAnswer,
+  model: string,
+): void {
   const body = protocol === 'openai' ? openaiError(status, answer, model) : anthropicError(status, answer, model);
   const headers = status === 429 ? { 'retry-after': '2', 'retry-after-ms': '1500', ...answer.headers } : answer.headers;
   sendJson(response, status, body, headers);
 }
 
-function send(response: ServerResponse, protocol: Protocol, request: RecordedRequest, answer: MockAnswer, bodyBytes: number): void {
+function send(
+  response: ServerResponse,
+  protocol: Protocol,
+  request: RecordedRequest,
+  answer: MockAnswer,
+  bodyBytes: number,
+): void {
   const status = answer.status ?? 200;
   const stream = request.body['stream'] === true;
   if (typeof answer.body === 'string') {
-    return sendText(response, status, stream && status === 200 ? 'text/event-stream' : 'application/json', answer.body, answer.headers);
+    return sendText(
+      response,
+      status,
+      stream && status === 200 ? 'text/event-stream' : 'application/json',
+      answer.body,
+      answer.headers,
+    );
   }
   if (answer.body !== undefined) return sendJson(response, status, answer.body, answer.headers);
   if (status !== 200) return sendError(response, protocol, status, answer, request.model);
@@ -181,28 +221,48 @@ function send(response: ServerResponse, protocol: Protocol, request: RecordedReq
   sendWhole(response, protocol, request, answer, bodyBytes);
 }
 
-function sendWhole(response: ServerResponse, protocol: Protocol, request: RecordedRequest, answer: MockAnswer, bodyBytes: number): void {
+function sendWhole(
+  response: ServerResponse,
+  protocol: Protocol,
+  request: RecordedRequest,
+  answer: MockAnswer,
+  bodyBytes: number,
+): void {
   if (answer.fault === 'empty') return sendJson(response, 200, {});
   if (answer.fault === 'error-in-stream') return sendError(response, protocol, 500, answer, request.model);
-  const whole = protocol === 'openai' ? openaiCompletion(request, answer, bodyBytes) : anthropicMessage(request, answer, bodyBytes);
+  const whole =
+    protocol === 'openai' ? openaiCompletion(request, answer, bodyBytes) : anthropicMessage(request, answer, bodyBytes);
   if (answer.fault === undefined) return sendJson(response, 200, whole, answer.headers);
   const text = JSON.stringify(whole);
   const half = text.slice(0, Math.floor(text.length / 2));
-  if (answer.fault === 'malformed-chunk' || answer.fault === 'no-done') return sendText(response, 200, 'application/json', half);
+  if (answer.fault === 'malformed-chunk' || answer.fault === 'no-done')
+    return sendText(response, 200, 'application/json', half);
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
   response.write(half);
   if (answer.fault === 'cut') setTimeout(() => response.destroy(), 5).unref();
 }
 
-function sendStream(response: ServerResponse, protocol: Protocol, request: RecordedRequest, answer: MockAnswer, bodyBytes: number): void {
-  response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', ...answer.headers });
-  let events = protocol === 'openai' ? openaiEvents(request, answer, bodyBytes) : anthropicEvents(request, answer, bodyBytes);
+function sendStream(
+  response: ServerResponse,
+  protocol: Protocol,
+  request: RecordedRequest,
+  answer: MockAnswer,
+  bodyBytes: number,
+): void {
+  response.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-cache',
+    ...answer.headers,
+  });
+  let events =
+    protocol === 'openai' ? openaiEvents(request, answer, bodyBytes) : anthropicEvents(request, answer, bodyBytes);
   const half = Math.ceil(events.length / 2);
   const error = protocol === 'openai' ? openaiStreamError() : anthropicStreamError();
   if (answer.fault === 'empty') events = events.slice(-1);
   if (answer.fault === 'cut' || answer.fault === 'stall') events = events.slice(0, half);
   if (answer.fault === 'no-done') events = events.slice(0, -2);
-  if (answer.fault === 'malformed-chunk') events = [...events.slice(0, half), 'data: {"choices": [{"delta": {"cont\n\n', ...events.slice(half)];
+  if (answer.fault === 'malformed-chunk')
+    events = [...events.slice(0, half), 'data: {"choices": [{"delta": {"cont\n\n', ...events.slice(half)];
   if (answer.fault === 'error-in-stream') events = [...events.slice(0, half), error];
   const end = (): void => {
     if (answer.fault === 'stall') return;
@@ -218,7 +278,12 @@ function sendStream(response: ServerResponse, protocol: Protocol, request: Recor
 }
 
 /** Writes event by event, no faster than the reader takes them. */
-async function pace(response: ServerResponse, events: readonly string[], pauseMs: number, end: () => void): Promise<void> {
+async function pace(
+  response: ServerResponse,
+  events: readonly string[],
+  pauseMs: number,
+  end: () => void,
+): Promise<void> {
   for (const event of events) {
     if (response.destroyed) return;
     if (!response.write(event)) {

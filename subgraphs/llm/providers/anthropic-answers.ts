@@ -1,10 +1,18 @@
 import { AppError } from '#platform/errors.ts';
 import type { AnthropicState } from './anthropic-request.ts';
 import { errorFromBody, ProtocolError } from './provider-errors.ts';
-import type { FinishReason, ProviderCompletion, ProviderEvent, ProviderState, TokenUsage, ToolCall } from './provider.ts';
+import type {
+  FinishReason,
+  ProviderCompletion,
+  ProviderEvent,
+  ProviderState,
+  TokenUsage,
+  ToolCall,
+} from './provider.ts';
 
 type Loose = Readonly<Record<string, unknown>>;
-const isObject = (value: unknown): value is Loose => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Loose =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 const objectOf = (value: unknown): Loose => (isObject(value) ? value : {});
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
@@ -76,17 +84,21 @@ const explanationOf = (details: unknown): string | null => textOf(objectOf(detai
 /** A whole answer. @throws ProtocolError, VendorHttpError for an error under status 200 */
 export function completionOf(body: unknown, requestedModel: string): ProviderCompletion {
   const answer = objectOf(body);
-  if (answer['type'] === 'error' || isObject(answer['error'])) throw errorFromBody(streamErrorStatus(answer), answer, () => null);
+  if (answer['type'] === 'error' || isObject(answer['error']))
+    throw errorFromBody(streamErrorStatus(answer), answer, () => null);
   if (!Array.isArray(answer['content'])) throw new ProtocolError('it has no content');
   const blocks = answer['content'].map(objectOf);
   const toolCalls: ToolCall[] = blocks
     .filter((block) => block['type'] === 'tool_use')
     .map((block) => {
-      if (typeof block['id'] !== 'string' || typeof block['name'] !== 'string') throw new ProtocolError('a tool call has no id or name');
+      if (typeof block['id'] !== 'string' || typeof block['name'] !== 'string')
+        throw new ProtocolError('a tool call has no id or name');
       return { id: block['id'], name: block['name'], arguments: JSON.stringify(block['input'] ?? {}) };
     });
   const join = (type: string, key: string): string | null =>
-    blocks.some((block) => block['type'] === type) ? blocks.map((block) => (block['type'] === type ? textOf(block[key]) : '')).join('') : null;
+    blocks.some((block) => block['type'] === type)
+      ? blocks.map((block) => (block['type'] === type ? textOf(block[key]) : '')).join('')
+      : null;
   const counts = addCounts(undefined, answer['usage']);
   const providerState = stateOf(blocks, answer['stop_reason']);
   return {
@@ -171,7 +183,10 @@ export class MessageStreamReader {
         const delta = objectOf(event['delta']);
         this.#stopReason = delta['stop_reason'] ?? this.#stopReason;
         const refusal = explanationOf(delta['stop_details']);
-        return [...(refusal === null ? [] : [{ type: 'refusal' as const, text: refusal }]), ...this.#usage(event['usage'])];
+        return [
+          ...(refusal === null ? [] : [{ type: 'refusal' as const, text: refusal }]),
+          ...this.#usage(event['usage']),
+        ];
       }
       case 'message_stop':
         this.#stopped = true;
@@ -193,15 +208,26 @@ export class MessageStreamReader {
   #start(event: Loose): ProviderEvent[] {
     const block = { ...objectOf(event['content_block']) };
     const isCall = block['type'] === 'tool_use';
-    if (isCall && (typeof block['id'] !== 'string' || typeof block['name'] !== 'string')) throw new ProtocolError('a tool call has no id or name');
+    if (isCall && (typeof block['id'] !== 'string' || typeof block['name'] !== 'string'))
+      throw new ProtocolError('a tool call has no id or name');
     this.#open.set(event['index'], { block, callIndex: isCall ? this.#calls : -1, json: '' });
     this.#blocks.push(block);
     if (isCall) {
       this.#calls += 1;
-      return [{ type: 'tool_call', index: this.#calls - 1, id: String(block['id']), name: String(block['name']), arguments: '' }];
+      return [
+        {
+          type: 'tool_call',
+          index: this.#calls - 1,
+          id: String(block['id']),
+          name: String(block['name']),
+          arguments: '',
+        },
+      ];
     }
-    if (block['type'] === 'text' && textOf(block['text']) !== '') return [{ type: 'text', text: textOf(block['text']) }];
-    if (block['type'] === 'thinking' && textOf(block['thinking']) !== '') return [{ type: 'reasoning', text: textOf(block['thinking']) }];
+    if (block['type'] === 'text' && textOf(block['text']) !== '')
+      return [{ type: 'text', text: textOf(block['text']) }];
+    if (block['type'] === 'thinking' && textOf(block['thinking']) !== '')
+      return [{ type: 'reasoning', text: textOf(block['thinking']) }];
     return [];
   }
 
@@ -243,7 +269,9 @@ export class MessageStreamReader {
     const whole = open.json === '';
     if (!whole) open.block['input'] = parsedInput(open.json);
     // A call without arguments has no deltas, and some servers send all of it at the start.
-    return whole && open.callIndex >= 0 ? [{ type: 'tool_call', index: open.callIndex, arguments: JSON.stringify(open.block['input'] ?? {}) }] : [];
+    return whole && open.callIndex >= 0
+      ? [{ type: 'tool_call', index: open.callIndex, arguments: JSON.stringify(open.block['input'] ?? {}) }]
+      : [];
   }
 
   /** The last event of a whole answer. @throws AppError STREAM_INTERRUPTED when it just ended */

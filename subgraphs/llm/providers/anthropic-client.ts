@@ -1,6 +1,7 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { errorFromBody } from './provider-errors.ts';
-import { SlimFetch, type SlimFetchOptions, type SlimResponse } from './slim-fetch.ts';
+import { SlimFetch, type SlimFetchOptions } from './slim-fetch.ts';
+import type { SlimResponse } from './slim-response.ts';
 
 export type MessageRequestBody = Anthropic.MessageCreateParams;
 export type MessageParamBody = Anthropic.MessageParam;
@@ -47,7 +48,10 @@ class LeanAnthropic extends Anthropic {
   }
 
   override fetchWithTimeout(path: unknown, request: unknown): Promise<Response> {
-    return this.#slim.request(String(path), request as Parameters<SlimFetch['request']>[1]) as unknown as Promise<Response>;
+    return this.#slim.request(
+      String(path),
+      request as Parameters<SlimFetch['request']>[1],
+    ) as unknown as Promise<Response>;
   }
 
   async closeConnections(): Promise<void> {

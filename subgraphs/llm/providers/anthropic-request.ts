@@ -1,6 +1,13 @@
 import type { ContentBlockParamBody, MessageParamBody, MessageRequestBody } from './anthropic-client.ts';
 import { refuseUnsupported, type Vendor } from './provider-errors.ts';
-import type { ChatMessage, ContentPart, ProviderRequest, ProviderState, ReasoningEffort, ToolCall } from './provider.ts';
+import type {
+  ChatMessage,
+  ContentPart,
+  ProviderRequest,
+  ProviderState,
+  ReasoningEffort,
+  ToolCall,
+} from './provider.ts';
 
 export const anthropicVendor: Vendor = {
   name: 'anthropic',
@@ -30,14 +37,25 @@ const maxTokensDefault = 8192;
  * @param outputTokensMax what the model can write at most, for requests that set no limit
  * @throws AppError UNSUPPORTED_BY_MODEL for what Anthropic has no word for
  */
-export function messageRequestBody(request: ProviderRequest, stream: boolean, outputTokensMax: number | undefined): MessageRequestBody {
+export function messageRequestBody(
+  request: ProviderRequest,
+  stream: boolean,
+  outputTokensMax: number | undefined,
+): MessageRequestBody {
   if (request.seed !== undefined) refuse('seed', 'has no seed; leave it out');
-  if (request.temperature !== undefined && request.temperature > 1) refuse('temperature', 'takes temperatures from 0 to 1');
+  if (request.temperature !== undefined && request.temperature > 1)
+    refuse('temperature', 'takes temperatures from 0 to 1');
   const maxTokens = request.maxTokens ?? outputTokensMax ?? maxTokensDefault;
   const firstTurn = request.messages.findIndex((message) => message.role !== 'system');
   const systemCount = firstTurn < 0 ? request.messages.length : firstTurn;
-  const system = request.messages.slice(0, systemCount).map((message) => ({ type: 'text', text: named(message, String(message.content)) }));
-  const body: Record<string, unknown> = { model: request.model, max_tokens: maxTokens, messages: turnsOf(request.messages, systemCount) };
+  const system = request.messages
+    .slice(0, systemCount)
+    .map((message) => ({ type: 'text', text: named(message, String(message.content)) }));
+  const body: Record<string, unknown> = {
+    model: request.model,
+    max_tokens: maxTokens,
+    messages: turnsOf(request.messages, systemCount),
+  };
   const set = (key: string, value: unknown): void => {
     if (value !== undefined) body[key] = value;
   };
@@ -61,7 +79,8 @@ export function messageRequestBody(request: ProviderRequest, stream: boolean, ou
   if (stream) set('stream', true);
   for (const [key, value] of Object.entries(request.providerOptions ?? {})) {
     const reserved = reservedOptions[key];
-    if (reserved !== undefined) refuseUnsupported({ title: 'providerOptions' }, `providerOptions.${key}`, `cannot set this; ${reserved}`);
+    if (reserved !== undefined)
+      refuseUnsupported({ title: 'providerOptions' }, `providerOptions.${key}`, `cannot set this; ${reserved}`);
     set(key, value);
   }
   return body as unknown as MessageRequestBody;
@@ -85,7 +104,8 @@ function toolChoiceBody(request: ProviderRequest): object | undefined {
 }
 
 /** Models that think by a number of tokens; later ones decide for themselves, by an effort. */
-const thinksByBudget = (model: string): boolean => /^claude-(?:3|(?:opus|sonnet|haiku)-4(?:-[015]\b|-20\d{6}|$))/.test(model);
+const thinksByBudget = (model: string): boolean =>
+  /^claude-(?:3|(?:opus|sonnet|haiku)-4(?:-[015]\b|-20\d{6}|$))/.test(model);
 const budgets: Readonly<Record<string, number>> = { low: 2_048, medium: 8_192, high: 16_384, xhigh: 32_768 };
 /** Anthropic's least. */
 const budgetMin = 1024;
@@ -108,11 +128,15 @@ function thinkingBody(
 ): { thinking: object; effort?: ReasoningEffort } | undefined {
   const effort = reasoning?.effort;
   if (effort === 'minimal') refuse('reasoning.effort', 'has no effort "minimal"; use "none" or "low"');
-  const budget = reasoning?.maxTokens ?? (effort !== undefined && effort !== 'none' && thinksByBudget(model) ? budgets[effort] : undefined);
+  const budget =
+    reasoning?.maxTokens ??
+    (effort !== undefined && effort !== 'none' && thinksByBudget(model) ? budgets[effort] : undefined);
   if (effort === 'none') return { thinking: { type: 'disabled' } };
   if (budget !== undefined) {
-    if (reasoning?.maxTokens !== undefined && budget < budgetMin) refuse('reasoning.maxTokens', `thinks with at least ${budgetMin} tokens`);
-    if (maxTokens <= budgetMin) refuse('maxTokens', `counts thoughts into the limit, which must be more than ${budgetMin} to think`);
+    if (reasoning?.maxTokens !== undefined && budget < budgetMin)
+      refuse('reasoning.maxTokens', `thinks with at least ${budgetMin} tokens`);
+    if (maxTokens <= budgetMin)
+      refuse('maxTokens', `counts thoughts into the limit, which must be more than ${budgetMin} to think`);
     return { thinking: { type: 'enabled', budget_tokens: Math.min(budget, maxTokens - 1) } };
   }
   return effort === undefined ? undefined : { thinking: { type: 'adaptive' }, effort };
@@ -120,7 +144,8 @@ function thinkingBody(
 
 // --- messages ---------------------------------------------------------------------------------------------------
 
-const named = (message: ChatMessage, text: string): string => ('name' in message && message.name !== undefined ? `${message.name}: ${text}` : text);
+const named = (message: ChatMessage, text: string): string =>
+  'name' in message && message.name !== undefined ? `${message.name}: ${text}` : text;
 
 function turnsOf(messages: readonly ChatMessage[], from: number): MessageParamBody[] {
   const turns: { role: 'user' | 'assistant'; content: ContentBlockParamBody[] }[] = [];
@@ -159,9 +184,13 @@ function partBlock(part: ContentPart, path: string): ContentBlockParamBody {
   if (detail === 'low' || detail === 'high') refuse(path, 'has no image detail; leave it out or set it to "auto"');
   if (!url.startsWith('data:')) return { type: 'image', source: { type: 'url', url } };
   const comma = url.indexOf(',');
-  const written = url.slice('data:'.length, comma).replace(/;base64$/, '').toLowerCase();
+  const written = url
+    .slice('data:'.length, comma)
+    .replace(/;base64$/, '')
+    .toLowerCase();
   const mediaType = imageTypes.find((type) => type === (written === 'image/jpg' ? 'image/jpeg' : written));
-  if (comma < 0 || mediaType === undefined) return refuse(path, `sees images of the types ${imageTypes.join(', ')} only`);
+  if (comma < 0 || mediaType === undefined)
+    return refuse(path, `sees images of the types ${imageTypes.join(', ')} only`);
   return { type: 'image', source: { type: 'base64', media_type: mediaType, data: url.slice(comma + 1) } };
 }
 
@@ -172,7 +201,12 @@ function assistantBlocks(message: Extract<ChatMessage, { role: 'assistant' }>): 
   return [
     ...((state?.thinking ?? []) as ContentBlockParamBody[]),
     ...(text === '' ? [] : [{ type: 'text' as const, text: named(message, text) }]),
-    ...(message.toolCalls ?? []).map((call) => ({ type: 'tool_use' as const, id: call.id, name: call.name, input: inputOf(call) })),
+    ...(message.toolCalls ?? []).map((call) => ({
+      type: 'tool_use' as const,
+      id: call.id,
+      name: call.name,
+      input: inputOf(call),
+    })),
   ];
 }
 
@@ -180,7 +214,8 @@ function assistantBlocks(message: Extract<ChatMessage, { role: 'assistant' }>): 
 function stateOf(state: ProviderState | undefined): AnthropicState | undefined {
   if (state?.provider !== 'anthropic' || typeof state.value !== 'object' || state.value === null) return undefined;
   const { thinking, content } = state.value as Record<string, unknown>;
-  const blocks = (value: unknown): value is object[] => Array.isArray(value) && value.every((block) => typeof block === 'object' && block !== null);
+  const blocks = (value: unknown): value is object[] =>
+    Array.isArray(value) && value.every((block) => typeof block === 'object' && block !== null);
   return { ...(blocks(thinking) ? { thinking } : {}), ...(blocks(content) ? { content } : {}) };
 }
 

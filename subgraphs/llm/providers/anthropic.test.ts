@@ -11,7 +11,11 @@ let upstream: MockUpstream;
 let provider: AnthropicProvider;
 beforeAll(async () => {
   upstream = await startMockUpstream();
-  provider = new AnthropicProvider({ apiKey: 'key', baseUrl: upstream.url, outputTokensMax: (model) => (model === 'claude-haiku-4-5' ? 64_000 : undefined) });
+  provider = new AnthropicProvider({
+    apiKey: 'key',
+    baseUrl: upstream.url,
+    outputTokensMax: (model) => (model === 'claude-haiku-4-5' ? 64_000 : undefined),
+  });
 });
 afterAll(async () => {
   await provider.close();
@@ -24,23 +28,42 @@ const sent = async (request: Partial<ProviderRequest>): Promise<Record<string, u
   return upstream.requests.at(-1)!.body;
 };
 const turns = async (...messages: ChatMessage[]): Promise<unknown> => (await sent({ messages }))['messages'];
-const event = (data: { type: string; [key: string]: unknown }): string => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
+const event = (data: { type: string; [key: string]: unknown }): string =>
+  `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
 const collect = async (body: string): Promise<ProviderEvent[]> => {
   upstream.answerNext({ body });
   const events: ProviderEvent[] = [];
   for await (const item of provider.stream({ model: 'm', messages: [user('Hi')] }, never)) events.push(item);
   return events;
 };
-const start = (usage: object = { input_tokens: 10, output_tokens: 1 }) => event({ type: 'message_start', message: { model: 'm-1', content: [], usage } });
+const start = (usage: object = { input_tokens: 10, output_tokens: 1 }) =>
+  event({ type: 'message_start', message: { model: 'm-1', content: [], usage } });
 const stop = (reason: string, rest: object = {}, usage: object = { output_tokens: 5 }) =>
   event({ type: 'message_delta', delta: { stop_reason: reason, ...rest }, usage }) + event({ type: 'message_stop' });
 
 describe('Anthropic’s messages', () => {
   it('put system messages at the start into blocks of `system`, and later ones where they stand', async () => {
-    const body = await sent({ messages: [{ role: 'system', content: 'One.' }, { role: 'system', content: 'Two.' }, user('Hi'), { role: 'system', content: 'Three.' }, { role: 'assistant', content: 'Yes.' }] });
-    expect(body['system']).toEqual([{ type: 'text', text: 'One.' }, { type: 'text', text: 'Two.' }]);
+    const body = await sent({
+      messages: [
+        { role: 'system', content: 'One.' },
+        { role: 'system', content: 'Two.' },
+        user('Hi'),
+        { role: 'system', content: 'Three.' },
+        { role: 'assistant', content: 'Yes.' },
+      ],
+    });
+    expect(body['system']).toEqual([
+      { type: 'text', text: 'One.' },
+      { type: 'text', text: 'Two.' },
+    ]);
     expect(body['messages']).toEqual([
-      { role: 'user', content: [{ type: 'text', text: 'Hi' }, { type: 'text', text: '[System message]\nThree.' }] },
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'Hi' },
+          { type: 'text', text: '[System message]\nThree.' },
+        ],
+      },
       { role: 'assistant', content: [{ type: 'text', text: 'Yes.' }] },
     ]);
   });
@@ -50,14 +73,28 @@ describe('Anthropic’s messages', () => {
       await turns(
         user('One'),
         { role: 'user', content: 'Two', name: 'Anna' },
-        { role: 'assistant', content: 'Calling.', toolCalls: [{ id: 'a', name: 'f', arguments: '{"x":1}' }, { id: 'b', name: 'f', arguments: '' }, { id: 'c', name: 'f', arguments: '{"broken' }] },
+        {
+          role: 'assistant',
+          content: 'Calling.',
+          toolCalls: [
+            { id: 'a', name: 'f', arguments: '{"x":1}' },
+            { id: 'b', name: 'f', arguments: '' },
+            { id: 'c', name: 'f', arguments: '{"broken' },
+          ],
+        },
         { role: 'tool', toolCallId: 'a', content: 'A' },
         { role: 'tool', toolCallId: 'b', content: 'B' },
         { role: 'tool', toolCallId: 'c', content: 'C' },
         user('And?'),
       ),
     ).toEqual([
-      { role: 'user', content: [{ type: 'text', text: 'One' }, { type: 'text', text: 'Anna: Two' }] },
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'One' },
+          { type: 'text', text: 'Anna: Two' },
+        ],
+      },
       {
         role: 'assistant',
         content: [
@@ -80,10 +117,29 @@ describe('Anthropic’s messages', () => {
   });
 
   it('carry images by address and as data', async () => {
-    const image = (url: string): ChatMessage => ({ role: 'user', content: [{ type: 'text', text: 'See' }, { type: 'image_url', image_url: { url } }] });
-    expect(await turns(image('https://example.org/cat.png'))).toEqual([{ role: 'user', content: [{ type: 'text', text: 'See' }, { type: 'image', source: { type: 'url', url: 'https://example.org/cat.png' } }] }]);
-    expect(await turns(image(`data:image/png;base64,${png}`))).toMatchObject([{ content: [{}, { source: { type: 'base64', media_type: 'image/png', data: png } }] }]);
-    await expect(turns(image('data:image/svg+xml;base64,PHN2Zz4='))).rejects.toMatchObject({ code: 'UNSUPPORTED_BY_MODEL', message: expect.stringContaining('image/png') });
+    const image = (url: string): ChatMessage => ({
+      role: 'user',
+      content: [
+        { type: 'text', text: 'See' },
+        { type: 'image_url', image_url: { url } },
+      ],
+    });
+    expect(await turns(image('https://example.org/cat.png'))).toEqual([
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'See' },
+          { type: 'image', source: { type: 'url', url: 'https://example.org/cat.png' } },
+        ],
+      },
+    ]);
+    expect(await turns(image(`data:image/png;base64,${png}`))).toMatchObject([
+      { content: [{}, { source: { type: 'base64', media_type: 'image/png', data: png } }] },
+    ]);
+    await expect(turns(image('data:image/svg+xml;base64,PHN2Zz4='))).rejects.toMatchObject({
+      code: 'UNSUPPORTED_BY_MODEL',
+      message: expect.stringContaining('image/png'),
+    });
   });
 
   it('set a limit from the catalogue when the request has none', async () => {
@@ -103,22 +159,38 @@ describe('Anthropic’s messages', () => {
       topP: 0.9,
     });
     expect(body).toMatchObject({
-      tools: [{ name: 'f', description: 'd', input_schema: schema, strict: true }, { name: 'g', input_schema: { type: 'object' } }],
+      tools: [
+        { name: 'f', description: 'd', input_schema: schema, strict: true },
+        { name: 'g', input_schema: { type: 'object' } },
+      ],
       tool_choice: { type: 'auto', disable_parallel_tool_use: true },
       output_config: { format: { type: 'json_schema', schema } },
       stop_sequences: ['END'],
       temperature: 0.5,
       top_p: 0.9,
     });
-    expect(await sent({ tools: [{ name: 'g' }], toolChoice: 'required', parallelToolCalls: false })).toMatchObject({ tool_choice: { type: 'any', disable_parallel_tool_use: true } });
+    expect(await sent({ tools: [{ name: 'g' }], toolChoice: 'required', parallelToolCalls: false })).toMatchObject({
+      tool_choice: { type: 'any', disable_parallel_tool_use: true },
+    });
   });
 
   it('think by an effort, older models by a number of tokens below the limit', async () => {
-    expect(await sent({ model: 'claude-opus-4-8', reasoning: { effort: 'high' } })).toMatchObject({ thinking: { type: 'adaptive' }, output_config: { effort: 'high' } });
-    expect(await sent({ model: 'claude-sonnet-5', reasoning: { effort: 'none' } })).toMatchObject({ thinking: { type: 'disabled' } });
-    expect(await sent({ model: 'claude-haiku-4-5', reasoning: { effort: 'medium' } })).toMatchObject({ thinking: { type: 'enabled', budget_tokens: 8192 } });
-    expect(await sent({ model: 'claude-sonnet-4-20250514', reasoning: { effort: 'high' }, maxTokens: 4000 })).toMatchObject({ thinking: { budget_tokens: 3999 } });
-    expect(await sent({ model: 'claude-opus-4-7', reasoning: { maxTokens: 2000 } })).toMatchObject({ thinking: { type: 'enabled', budget_tokens: 2000 } });
+    expect(await sent({ model: 'claude-opus-4-8', reasoning: { effort: 'high' } })).toMatchObject({
+      thinking: { type: 'adaptive' },
+      output_config: { effort: 'high' },
+    });
+    expect(await sent({ model: 'claude-sonnet-5', reasoning: { effort: 'none' } })).toMatchObject({
+      thinking: { type: 'disabled' },
+    });
+    expect(await sent({ model: 'claude-haiku-4-5', reasoning: { effort: 'medium' } })).toMatchObject({
+      thinking: { type: 'enabled', budget_tokens: 8192 },
+    });
+    expect(
+      await sent({ model: 'claude-sonnet-4-20250514', reasoning: { effort: 'high' }, maxTokens: 4000 }),
+    ).toMatchObject({ thinking: { budget_tokens: 3999 } });
+    expect(await sent({ model: 'claude-opus-4-7', reasoning: { maxTokens: 2000 } })).toMatchObject({
+      thinking: { type: 'enabled', budget_tokens: 2000 },
+    });
   });
 
   it.each([
@@ -128,7 +200,17 @@ describe('Anthropic’s messages', () => {
     [{ reasoning: { effort: 'minimal' } }, 'reasoning.effort'],
     [{ reasoning: { maxTokens: 100 } }, 'reasoning.maxTokens'],
     [{ reasoning: { maxTokens: 2000 }, maxTokens: 500 }, 'maxTokens'],
-    [{ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://example.org/a.png', detail: 'high' } }] }] }, 'messages[0].content'],
+    [
+      {
+        messages: [
+          {
+            role: 'user',
+            content: [{ type: 'image_url', image_url: { url: 'https://example.org/a.png', detail: 'high' } }],
+          },
+        ],
+      },
+      'messages[0].content',
+    ],
   ] as const)('refuse %j by its name, and send nothing', async (request, path) => {
     await expect(sent(request)).rejects.toMatchObject({ code: 'UNSUPPORTED_BY_MODEL', details: [{ path }] });
     expect(upstream.requests).toHaveLength(0);
@@ -137,7 +219,11 @@ describe('Anthropic’s messages', () => {
 
 describe('Anthropic’s answers', () => {
   it('give signed thoughts as state, which comes back before the text and calls, from other providers not', async () => {
-    upstream.setBehaviour('thinker', { reasoning: 'Let me think.', text: 'I call.', toolCalls: [{ id: 't', name: 'f', arguments: '{"a":1}' }] });
+    upstream.setBehaviour('thinker', {
+      reasoning: 'Let me think.',
+      text: 'I call.',
+      toolCalls: [{ id: 't', name: 'f', arguments: '{"a":1}' }],
+    });
     const request: ProviderRequest = { model: 'thinker', messages: [user('Hi')], tools: [{ name: 'f' }] };
     const whole = await provider.complete(request, never);
     const thinking = { type: 'thinking', thinking: 'Let me think.', signature: 'c2lnbmVkLWJ5LW1vY2s=' };
@@ -145,15 +231,33 @@ describe('Anthropic’s answers', () => {
     const events: ProviderEvent[] = [];
     for await (const item of provider.stream(request, never)) events.push(item);
     expect(events.at(-1)).toMatchObject({ type: 'finish', providerState: whole.providerState });
-    const assistant: ChatMessage = { role: 'assistant', content: whole.content, toolCalls: whole.toolCalls, providerState: structuredClone(whole.providerState) };
+    const assistant: ChatMessage = {
+      role: 'assistant',
+      content: whole.content,
+      toolCalls: whole.toolCalls,
+      providerState: structuredClone(whole.providerState),
+    };
     expect(await turns(user('Hi'), assistant, { role: 'tool', toolCallId: 't', content: '1' })).toMatchObject([
       {},
-      { role: 'assistant', content: [thinking, { type: 'text', text: 'I call.' }, { type: 'tool_use', id: 't', input: { a: 1 } }] },
+      {
+        role: 'assistant',
+        content: [thinking, { type: 'text', text: 'I call.' }, { type: 'tool_use', id: 't', input: { a: 1 } }],
+      },
       {},
     ]);
-    const foreign: ChatMessage = { ...assistant, toolCalls: [], providerState: { provider: 'deepseek', value: { thinking: [thinking] } } };
-    expect(await turns(user('Hi'), foreign)).toEqual([{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }, { role: 'assistant', content: [{ type: 'text', text: 'I call.' }] }]);
-    const broken: ChatMessage = { ...foreign, providerState: { provider: 'anthropic', value: { thinking: ['x', null], content: 7 } } };
+    const foreign: ChatMessage = {
+      ...assistant,
+      toolCalls: [],
+      providerState: { provider: 'deepseek', value: { thinking: [thinking] } },
+    };
+    expect(await turns(user('Hi'), foreign)).toEqual([
+      { role: 'user', content: [{ type: 'text', text: 'Hi' }] },
+      { role: 'assistant', content: [{ type: 'text', text: 'I call.' }] },
+    ]);
+    const broken: ChatMessage = {
+      ...foreign,
+      providerState: { provider: 'anthropic', value: { thinking: ['x', null], content: 7 } },
+    };
     expect(await turns(user('Hi'), broken)).toHaveLength(2);
   });
 
@@ -163,10 +267,19 @@ describe('Anthropic’s answers', () => {
       { type: 'redacted_thinking', data: 'xyz' },
       { type: 'tool_use', id: 't', name: 'f', input: {} },
     ];
-    upstream.answerNext({ body: { model: 'm', content, stop_reason: 'tool_use', usage: { input_tokens: 1, output_tokens: 1 } } });
+    upstream.answerNext({
+      body: { model: 'm', content, stop_reason: 'tool_use', usage: { input_tokens: 1, output_tokens: 1 } },
+    });
     const answer = await provider.complete({ model: 'm', messages: [user('Hi')] }, never);
     expect(answer.providerState).toEqual({ provider: 'anthropic', value: { content } });
-    expect(await turns(user('Hi'), { role: 'assistant', content: answer.content, toolCalls: answer.toolCalls, providerState: answer.providerState })).toMatchObject([{}, { content }]);
+    expect(
+      await turns(user('Hi'), {
+        role: 'assistant',
+        content: answer.content,
+        toolCalls: answer.toolCalls,
+        providerState: answer.providerState,
+      }),
+    ).toMatchObject([{}, { content }]);
     const server = { type: 'server_tool_use', id: 's', name: 'web_search', input: { q: 1 } };
     const events = await collect(
       start() +
@@ -175,7 +288,11 @@ describe('Anthropic’s answers', () => {
         event({ type: 'content_block_stop', index: 0 }) +
         stop('pause_turn'),
     );
-    expect(events.at(-1)).toMatchObject({ type: 'finish', reason: 'stop', providerState: { value: { content: [server] } } });
+    expect(events.at(-1)).toMatchObject({
+      type: 'finish',
+      reason: 'stop',
+      providerState: { value: { content: [server] } },
+    });
     expect(events.some((item) => item.type === 'tool_call')).toBe(false);
   });
 
@@ -199,9 +316,16 @@ describe('Anthropic’s answers', () => {
     ['pause_turn', 'stop'],
     ['tool_use', 'tool_calls'],
   ])('end for %s as %s', async (reason, ours) => {
-    expect((await collect(start() + stop(reason))).at(-1)).toMatchObject({ type: 'finish', reason: ours, model: 'm-1' });
+    expect((await collect(start() + stop(reason))).at(-1)).toMatchObject({
+      type: 'finish',
+      reason: ours,
+      model: 'm-1',
+    });
     upstream.answerNext({ body: { model: 'm', content: [], stop_reason: reason } });
-    expect(await provider.complete({ model: 'm', messages: [user('Hi')] }, never)).toMatchObject({ finishReason: ours, usage: null });
+    expect(await provider.complete({ model: 'm', messages: [user('Hi')] }, never)).toMatchObject({
+      finishReason: ours,
+      usage: null,
+    });
   });
 
   it('tell a refusal in the model’s own words', async () => {
@@ -215,7 +339,11 @@ describe('Anthropic’s answers', () => {
     const events = await collect(
       start() +
         event({ type: 'something_new', data: 1 }) +
-        event({ type: 'content_block_start', index: 3, content_block: { type: 'tool_use', id: 't', name: 'f', input: {} } }) +
+        event({
+          type: 'content_block_start',
+          index: 3,
+          content_block: { type: 'tool_use', id: 't', name: 'f', input: {} },
+        }) +
         event({ type: 'content_block_delta', index: 3, delta: { type: 'input_json_delta', partial_json: '' } }) +
         event({ type: 'content_block_stop', index: 3 }) +
         stop('tool_use'),
@@ -227,16 +355,25 @@ describe('Anthropic’s answers', () => {
   });
 
   it('are a bad response where they are not Anthropic’s protocol', async () => {
-    await expect(collect(start() + event({ type: 'content_block_delta', index: 9, delta: { type: 'text_delta', text: 'x' } }))).rejects.toMatchObject({ code: 'PROVIDER_BAD_RESPONSE' });
+    await expect(
+      collect(start() + event({ type: 'content_block_delta', index: 9, delta: { type: 'text_delta', text: 'x' } })),
+    ).rejects.toMatchObject({ code: 'PROVIDER_BAD_RESPONSE' });
     for (const body of ['{}', '[]', 'null', '{"content":"text"}', '{"content":[{"type":"tool_use"}]}']) {
       upstream.answerNext({ body });
-      await expect(provider.complete({ model: 'm', messages: [user('Hi')] }, never), body).rejects.toMatchObject({ code: 'PROVIDER_BAD_RESPONSE' });
+      await expect(provider.complete({ model: 'm', messages: [user('Hi')] }, never)).rejects.toMatchObject({
+        code: 'PROVIDER_BAD_RESPONSE',
+      });
     }
   });
 
   it('carry errors inside a stream, with their own code when nothing came before', async () => {
     const error = (type: string, message: string) => event({ type: 'error', error: { type, message } });
-    await expect(collect(error('rate_limit_error', 'Slow down'))).rejects.toMatchObject({ code: 'PROVIDER_RATE_LIMITED' });
-    await expect(collect(start() + error('overloaded_error', 'Overloaded'))).rejects.toMatchObject({ code: 'STREAM_INTERRUPTED', message: expect.stringContaining('Overloaded') });
+    await expect(collect(error('rate_limit_error', 'Slow down'))).rejects.toMatchObject({
+      code: 'PROVIDER_RATE_LIMITED',
+    });
+    await expect(collect(start() + error('overloaded_error', 'Overloaded'))).rejects.toMatchObject({
+      code: 'STREAM_INTERRUPTED',
+      message: expect.stringContaining('Overloaded'),
+    });
   });
 });

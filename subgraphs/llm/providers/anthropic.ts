@@ -1,11 +1,12 @@
+import { EventStreamParser } from '#platform/event-stream-parser.ts';
 import { completionOf, MessageStreamReader } from './anthropic-answers.ts';
 import { AnthropicClient } from './anthropic-client.ts';
 import { anthropicVendor, messageRequestBody } from './anthropic-request.ts';
-import { EventStreamParser } from './event-stream.ts';
 import { parseJson } from './json-body.ts';
-import { type Progress, ProtocolError, translateProviderError } from './provider-errors.ts';
+import { eventLengthMax, type Progress, ProtocolError, translateProviderError } from './provider-errors.ts';
 import type { Provider, ProviderCompletion, ProviderEvent, ProviderRequest } from './provider.ts';
-import type { SlimFetchOptions, SlimResponse } from './slim-fetch.ts';
+import type { SlimFetchOptions } from './slim-fetch.ts';
+import type { SlimResponse } from './slim-response.ts';
 
 export interface AnthropicOptions extends SlimFetchOptions {
   readonly apiKey: string;
@@ -28,7 +29,10 @@ export class AnthropicProvider implements Provider {
 
   async complete(request: ProviderRequest, signal: AbortSignal): Promise<ProviderCompletion> {
     try {
-      const response = await this.#client.postMessages(messageRequestBody(request, false, this.#outputTokensMax(request.model)), signal);
+      const response = await this.#client.postMessages(
+        messageRequestBody(request, false, this.#outputTokensMax(request.model)),
+        signal,
+      );
       const text = await response.text();
       return completionOf(parseJson(text, response.headers.get('content-type')), request.model);
     } catch (error) {
@@ -41,18 +45,22 @@ export class AnthropicProvider implements Provider {
     let response: SlimResponse | undefined;
     let whole = false;
     try {
-      response = await this.#client.postMessages(messageRequestBody(request, true, this.#outputTokensMax(request.model)), signal);
+      response = await this.#client.postMessages(
+        messageRequestBody(request, true, this.#outputTokensMax(request.model)),
+        signal,
+      );
       progress = 'begun';
       if (response.headers.get('content-type')?.includes('event-stream') !== true) {
         const body = parseJson(await response.text(), response.headers.get('content-type'));
         completionOf(body, request.model);
         throw new ProtocolError('it is not a stream');
       }
-      const parser = new EventStreamParser();
+      const parser = new EventStreamParser(eventLengthMax);
       const reader = new MessageStreamReader(request.model);
       while (!reader.done) {
         const { done, value } = await response.body.next();
         for (const { data } of done === true ? parser.flush() : parser.push(value)) {
+          if (data === '') continue;
           for (const event of reader.read(data)) {
             if (event.type !== 'usage') progress = 'delivered';
             yield event;

@@ -19,9 +19,13 @@ export class BundledProvider implements Provider {
 
   async embed(request: EmbedRequest, signal: AbortSignal): Promise<ProviderEmbeddings> {
     if (request.dimensions !== undefined && request.dimensions !== dimensions) {
-      throw new AppError('UNSUPPORTED_BY_MODEL', `${modelName} makes vectors of ${dimensions} numbers only; leave out \`dimensions\`.`, {
-        details: [{ path: 'dimensions', reason: `must be ${dimensions}` }],
-      });
+      throw new AppError(
+        'UNSUPPORTED_BY_MODEL',
+        `${modelName} makes vectors of ${dimensions} numbers only; leave out \`dimensions\`.`,
+        {
+          details: [{ path: 'dimensions', reason: `must be ${dimensions}` }],
+        },
+      );
     }
     const { vectors, inputTokens } = await this.#worker.embed(request.texts, signal);
     return { model: modelName, vectors, inputTokens };
@@ -41,4 +45,5 @@ export class BundledProvider implements Provider {
   }
 }
 
-const noChat = (): AppError => new AppError('UNSUPPORTED_BY_MODEL', `${modelName} is an embedding model and cannot chat; use it with embed.`);
+const noChat = (): AppError =>
+  new AppError('UNSUPPORTED_BY_MODEL', `${modelName} is an embedding model and cannot chat; use it with embed.`);

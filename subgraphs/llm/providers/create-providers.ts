@@ -43,9 +43,13 @@ export function createProviders(settings: ProviderSettings): CreatedProviders {
   const providers = new Map<ProviderName, Provider>();
   if (settings.openai !== undefined) providers.set('openai', createOpenAiProvider({ ...settings.openai, deadlines }));
   if (settings.anthropic !== undefined) {
-    providers.set('anthropic', new AnthropicProvider({ ...settings.anthropic, deadlines, outputTokensMax: settings.outputTokensMax }));
+    providers.set(
+      'anthropic',
+      new AnthropicProvider({ ...settings.anthropic, deadlines, outputTokensMax: settings.outputTokensMax }),
+    );
   }
-  if (settings.deepseek !== undefined) providers.set('deepseek', createDeepSeekProvider({ ...settings.deepseek, deadlines }));
+  if (settings.deepseek !== undefined)
+    providers.set('deepseek', createDeepSeekProvider({ ...settings.deepseek, deadlines }));
   const local = settings.local === undefined ? undefined : new LocalProvider({ ...settings.local, deadlines });
   if (local !== undefined) providers.set('local', local);
   if (settings.demo !== false) providers.set('demo', new DemoProvider({ wordDelayMs: settings.demoWordDelayMs ?? 15 }));

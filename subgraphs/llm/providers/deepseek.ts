@@ -15,7 +15,10 @@ const dialect: OpenAiDialect = {
   maxTokensField: () => 'max_tokens',
   systemRole: () => 'system',
   // https://api-docs.deepseek.com/guides/thinking_mode: a switch and an effort; it maps our efforts to its own.
-  reasoning: (effort) => (effort === 'none' ? { thinking: { type: 'disabled' } } : { thinking: { type: 'enabled' }, reasoning_effort: effort }),
+  reasoning: (effort) =>
+    effort === 'none'
+      ? { thinking: { type: 'disabled' } }
+      : { thinking: { type: 'enabled' }, reasoning_effort: effort },
   lacks: {
     seed: 'has no seed; leave it out',
     images: 'cannot see images; use a model with vision',

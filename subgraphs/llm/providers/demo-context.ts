@@ -6,11 +6,12 @@ const sentencesMax = 2000;
 const questionWordsMax = 64;
 
 const stopWords = new Set(
-  ('a an and any are as at be been but by can could did do does for from give had has have he her his how i if in into is it its ' +
+  (
+    'a an and any are as at be been but by can could did do does for from give had has have he her his how i if in into is it its ' +
     'me my no not of on or our please she should so tell than that the their them then there these they this to was we were ' +
     'what when where which who whom whose why will with would you your about know say use using answer question ' +
-    'що як де хто чи це та або для про який яка яке які коли чому мій моя моє')
-    .split(' '),
+    'що як де хто чи це та або для про який яка яке які коли чому мій моя моє'
+  ).split(' '),
 );
 
 /** A word's stem, roughly: enough to join `capitals` with `capital` and `populated` with `population`. */
@@ -52,7 +53,10 @@ export function relevantSentences(question: string, context: readonly string[]):
     .filter((sentence) => sentence !== question && !sentence.endsWith('?'))
     .map((sentence) => ({ sentence, words: stems(sentence) }));
   const weights = new Map(
-    asked.map((word) => [word, 1 / (1 + candidates.reduce((count, { words }) => count + (words.has(word) ? 1 : 0), 0))]),
+    asked.map((word) => [
+      word,
+      1 / (1 + candidates.reduce((count, { words }) => count + (words.has(word) ? 1 : 0), 0)),
+    ]),
   );
   const neededWords = Math.max(1, Math.ceil(asked.length / 3));
   const scored = candidates.flatMap(({ sentence, words }, position) => {

@@ -22,21 +22,29 @@ interface Source {
   readonly budget: { left: number };
 }
 
-const stringsIn = (value: unknown): string[] => (Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []);
+const stringsIn = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 
 /** @param text what the values are taken from, such as the user's last message */
 export function instanceOf(schema: Schema, text: string): unknown {
   const source = text.slice(0, textLengthMax);
   const withoutJson = source.replaceAll(/\{[^{}]*\}/g, ' ');
-  return build(schema, '', {
-    text: source,
-    root: schema,
-    given: jsonIn(source),
-    quoted: [...withoutJson.matchAll(/["“«']([^"“”«»']{1,200})["”»'](?![\p{L}])/gu)].map((match) => match[1] ?? ''),
-    numbers: (withoutJson.match(/(?<![\p{L}\d_.-])-?\d{1,15}(?:\.\d{1,10})?(?![\p{L}\d_])/gu) ?? []).map(Number),
-    names: [...withoutJson.matchAll(/(?<=\p{Ll}[\s,]{1,3})\p{Lu}[\p{L}\p{N}’'-]+(?:\s+\p{Lu}[\p{L}\p{N}’'-]+)*/gu)].map((match) => match[0]),
-    budget: { left: valuesMax },
-  }, 0);
+  return build(
+    schema,
+    '',
+    {
+      text: source,
+      root: schema,
+      given: jsonIn(source),
+      quoted: [...withoutJson.matchAll(/["“«']([^"“”«»']{1,200})["”»'](?![\p{L}])/gu)].map((match) => match[1] ?? ''),
+      numbers: (withoutJson.match(/(?<![\p{L}\d_.-])-?\d{1,15}(?:\.\d{1,10})?(?![\p{L}\d_])/gu) ?? []).map(Number),
+      names: [
+        ...withoutJson.matchAll(/(?<=\p{Ll}[\s,]{1,3})\p{Lu}[\p{L}\p{N}’'-]+(?:\s+\p{Lu}[\p{L}\p{N}’'-]+)*/gu),
+      ].map((match) => match[0]),
+      budget: { left: valuesMax },
+    },
+    0,
+  );
 }
 
 function jsonIn(text: string): Record<string, unknown> {
@@ -53,7 +61,10 @@ function jsonIn(text: string): Record<string, unknown> {
 function resolve(schema: Schema, root: Schema): Schema {
   let current = schema;
   for (let step = 0; step < depthMax && typeof current['$ref'] === 'string'; step += 1) {
-    const path = current['$ref'].replace(/^#\/?/, '').split('/').filter((part) => part !== '');
+    const path = current['$ref']
+      .replace(/^#\/?/, '')
+      .split('/')
+      .filter((part) => part !== '');
     const target = path.reduce<unknown>((value, key) => {
       const name = key.replaceAll('~1', '/').replaceAll('~0', '~');
       return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
@@ -63,7 +74,10 @@ function resolve(schema: Schema, root: Schema): Schema {
   const parts = current['allOf'];
   if (!Array.isArray(parts)) return current;
   const { allOf: _, ...rest } = current;
-  return parts.reduce<Schema>((merged, part: unknown) => (isObject(part) ? merge(merged, resolve(part, root)) : merged), rest);
+  return parts.reduce<Schema>(
+    (merged, part: unknown) => (isObject(part) ? merge(merged, resolve(part, root)) : merged),
+    rest,
+  );
 }
 
 const merge = (left: Schema, right: Schema): Schema => ({
@@ -73,7 +87,8 @@ const merge = (left: Schema, right: Schema): Schema => ({
   required: [...stringsIn(left['required']), ...stringsIn(right['required'])],
 });
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const objectOf = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});
 
@@ -96,7 +111,12 @@ function build(written: Schema, name: string, source: Source, depth: number): un
   const choices = schema['anyOf'] ?? schema['oneOf'];
   if (Array.isArray(choices)) {
     const candidates = choices.filter(isObject);
-    return build(candidates.find((choice) => choice['type'] !== 'null') ?? candidates[0] ?? {}, name, source, depth + 1);
+    return build(
+      candidates.find((choice) => choice['type'] !== 'null') ?? candidates[0] ?? {},
+      name,
+      source,
+      depth + 1,
+    );
   }
   const type = typeOf(schema);
   switch (type) {
@@ -123,7 +143,8 @@ function buildObject(schema: Schema, name: string, source: Source, depth: number
   const inner: Source = name !== '' && isObject(nested) ? { ...source, given: nested } : source;
   const mentioned = Object.keys(properties).filter((key) => explicitValue(key, inner) !== undefined);
   // An object without required properties would say nothing: it gets the first one.
-  const fallback = required.length === 0 && mentioned.length === 0 && depth === 0 ? Object.keys(properties).slice(0, 1) : [];
+  const fallback =
+    required.length === 0 && mentioned.length === 0 && depth === 0 ? Object.keys(properties).slice(0, 1) : [];
   const wanted = new Set([...required, ...mentioned, ...fallback]);
   const entries = [...wanted]
     .toSorted((left, right) => Object.keys(properties).indexOf(left) - Object.keys(properties).indexOf(right))
@@ -140,13 +161,22 @@ function buildArray(schema: Schema, name: string, source: Source, depth: number)
   const items = isObject(schema['items']) ? schema['items'] : {};
   const least = Math.min(Math.max(Number(schema['minItems'] ?? 1), 0), itemsMax);
   const most = Math.min(Number(schema['maxItems'] ?? itemsMax), itemsMax);
-  return Array.from({ length: Math.min(Math.max(least, depth < depthMax ? 1 : 0), most) }, () => build(items, name, source, depth + 1));
+  return Array.from({ length: Math.min(Math.max(least, depth < depthMax ? 1 : 0), most) }, () =>
+    build(items, name, source, depth + 1),
+  );
 }
 
 function chooseEnum(values: readonly unknown[], explicit: unknown, text: string): unknown {
   const lower = text.toLowerCase();
-  const exact = values.find((value) => value === explicit || String(value).toLowerCase() === String(explicit).toLowerCase());
-  return exact ?? values.find((value) => typeof value === 'string' && value !== '' && lower.includes(value.toLowerCase())) ?? values[0] ?? null;
+  const exact = values.find(
+    (value) => value === explicit || String(value).toLowerCase() === String(explicit).toLowerCase(),
+  );
+  return (
+    exact ??
+    values.find((value) => typeof value === 'string' && value !== '' && lower.includes(value.toLowerCase())) ??
+    values[0] ??
+    null
+  );
 }
 
 /** What the text says of a property by its name: from JSON in it, or `name: value`, `name = value`. */
@@ -154,13 +184,18 @@ function explicitValue(name: string, source: Source): unknown {
   if (name === '') return undefined;
   if (Object.hasOwn(source.given, name)) return source.given[name];
   const spelled = name.replaceAll(/[^\p{L}\p{N}]/gu, '[ _-]?').slice(0, 200);
-  const match = new RegExp(`(?<![\\p{L}\\p{N}])${spelled}\\s*[:=]\\s*(?:"([^"]*)"|'([^']*)'|([^\\s,;]+(?:(?<![.!?])(?=[,;]|$))?))`, 'iu').exec(source.text);
+  const match = new RegExp(
+    `(?<![\\p{L}\\p{N}])${spelled}\\s*[:=]\\s*(?:"([^"]*)"|'([^']*)'|([^\\s,;]+(?:(?<![.!?])(?=[,;]|$))?))`,
+    'iu',
+  ).exec(source.text);
   return match?.[1] ?? match?.[2] ?? match?.[3]?.replace(/[.!?]+$/, '');
 }
 
 function buildNumber(schema: Schema, type: string, explicit: unknown, source: Source): number {
   const stated = explicit === undefined ? Number.NaN : Number(explicit);
-  let value = Number.isFinite(stated) ? stated : (source.numbers.shift() ?? (typeof schema['default'] === 'number' ? schema['default'] : 1));
+  let value = Number.isFinite(stated)
+    ? stated
+    : (source.numbers.shift() ?? (typeof schema['default'] === 'number' ? schema['default'] : 1));
   if (type === 'integer') value = Math.round(value);
   const step = type === 'integer' ? 1 : 0.5;
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = schema;
@@ -177,7 +212,10 @@ function buildNumber(schema: Schema, type: string, explicit: unknown, source: So
 }
 
 const formats: Readonly<Record<string, { readonly pattern: RegExp; readonly fallback: string }>> = {
-  'date-time': { pattern: /\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)/, fallback: '2000-01-01T00:00:00Z' },
+  'date-time': {
+    pattern: /\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)/,
+    fallback: '2000-01-01T00:00:00Z',
+  },
   date: { pattern: /\d{4}-\d\d-\d\d/, fallback: '2000-01-01' },
   time: { pattern: /\d\d:\d\d(?::\d\d)?/, fallback: '00:00:00Z' },
   email: { pattern: /[^\s@<>"']{1,64}@[^\s@<>"']{1,200}\.[\p{L}]{2,20}/u, fallback: 'demo@example.org' },

@@ -80,13 +80,18 @@ export class DemoProvider implements Provider {
 }
 
 function answerOf(request: ProviderRequest): Answer {
-  const inputTokens = request.messages.reduce((sum, message) => sum + tokensOf(textOf(message)) + 4, 0) + tokensOf(JSON.stringify(request.tools ?? ''));
+  const inputTokens =
+    request.messages.reduce((sum, message) => sum + tokensOf(textOf(message)) + 4, 0) +
+    tokensOf(JSON.stringify(request.tools ?? ''));
   const effort = request.reasoning?.effort;
-  const reasoning = effort === undefined || effort === 'none' ? null : 'I look for the words of the question in what I was given.';
-  const limit = Math.min(request.maxTokens ?? outputTokensMax, outputTokensMax) - (reasoning === null ? 0 : tokensOf(reasoning));
+  const reasoning =
+    effort === undefined || effort === 'none' ? null : 'I look for the words of the question in what I was given.';
+  const limit =
+    Math.min(request.maxTokens ?? outputTokensMax, outputTokensMax) - (reasoning === null ? 0 : tokensOf(reasoning));
   const finished = (text: string | null, toolCalls: readonly ToolCall[], finishReason: FinishReason): Answer => {
     const reasoningTokens = reasoning === null ? 0 : tokensOf(reasoning);
-    const output = tokensOf(text ?? '') + toolCalls.reduce((sum, call) => sum + tokensOf(call.name + call.arguments), 0);
+    const output =
+      tokensOf(text ?? '') + toolCalls.reduce((sum, call) => sum + tokensOf(call.name + call.arguments), 0);
     const usage = { inputTokens, outputTokens: output + reasoningTokens, cachedInputTokens: 0, reasoningTokens };
     return { text, reasoning, toolCalls, finishReason, usage };
   };
@@ -95,7 +100,9 @@ function answerOf(request: ProviderRequest): Answer {
   if (calls.length > 0) return finished(null, calls, 'tool_calls');
   let text = writtenAnswer(request);
   let finishReason: FinishReason = 'stop';
-  const stops = (request.stop ?? []).map((stop) => (stop === '' ? -1 : text.indexOf(stop))).filter((index) => index >= 0);
+  const stops = (request.stop ?? [])
+    .map((stop) => (stop === '' ? -1 : text.indexOf(stop)))
+    .filter((index) => index >= 0);
   if (stops.length > 0) text = text.slice(0, Math.min(...stops));
   const lengthMax = Math.max(limit, 0) * charactersPerToken;
   if (text.length > lengthMax) {
@@ -122,11 +129,14 @@ function proseAnswer(request: ProviderRequest, last: string): string {
   const { question, rest } = splitQuestion(last);
   const before = request.messages.slice(0, Math.max(lastUserIndex(request.messages), 0));
   // Its own earlier answers are no source.
-  const given = before.filter((message) => message.role !== 'assistant').flatMap((message) => sentencesOf(textOf(message).slice(-200_000)));
+  const given = before
+    .filter((message) => message.role !== 'assistant')
+    .flatMap((message) => sentencesOf(textOf(message).slice(-200_000)));
   const found = relevantSentences(question, [...given, ...rest]);
   if (found.length > 0) return `I am the demo model. From what I was given: ${found.join(' ')}`;
   const images = imageCount(request.messages);
-  const seen = images === 0 ? '' : ` You sent ${images === 1 ? 'an image' : `${images} images`}, which I cannot look at.`;
+  const seen =
+    images === 0 ? '' : ` You sent ${images === 1 ? 'an image' : `${images} images`}, which I cannot look at.`;
   const said = last.trim() === '' ? 'You said nothing.' : `You said: ${last.trim()}`;
   return `I am the demo model: I work offline and only know what a request tells me.${seen} ${said}`;
 }
@@ -138,10 +148,16 @@ function toolCallsFor(request: ProviderRequest): ToolCall[] {
   const tools = request.tools ?? [];
   const choice = request.toolChoice ?? 'auto';
   if (typeof choice === 'object' && !tools.some((tool) => tool.name === choice.name)) {
-    throw new AppError('PROVIDER_REJECTED', `The demo model cannot call the tool ${choice.name}: it is not among \`tools\`.`);
+    throw new AppError(
+      'PROVIDER_REJECTED',
+      `The demo model cannot call the tool ${choice.name}: it is not among \`tools\`.`,
+    );
   }
   if (choice === 'required' && tools.length === 0) {
-    throw new AppError('PROVIDER_REJECTED', 'The demo model cannot call a tool: the tool choice is "required", but `tools` is empty.');
+    throw new AppError(
+      'PROVIDER_REJECTED',
+      'The demo model cannot call a tool: the tool choice is "required", but `tools` is empty.',
+    );
   }
   if (tools.length === 0 || choice === 'none') return [];
   const text = lastUserText(request.messages).slice(-toolTextLengthMax);
@@ -156,7 +172,11 @@ function toolCallsFor(request: ProviderRequest): ToolCall[] {
   }));
 }
 
-function wantedTools(tools: readonly ToolDefinition[], choice: NonNullable<ProviderRequest['toolChoice']>, text: string): readonly ToolDefinition[] {
+function wantedTools(
+  tools: readonly ToolDefinition[],
+  choice: NonNullable<ProviderRequest['toolChoice']>,
+  text: string,
+): readonly ToolDefinition[] {
   if (typeof choice === 'object') return tools.filter((tool) => tool.name === choice.name).slice(0, 1);
   const mentioned = tools.filter((tool) => namePattern(tool.name).test(text));
   return mentioned.length === 0 && choice === 'required' ? tools.slice(0, 1) : mentioned;
@@ -170,24 +190,36 @@ function namePattern(name: string): RegExp {
 
 /** What is left to take arguments from: `Use get_weather for Kyiv` says `for Kyiv`. */
 const withoutName = (text: string, name: string): string => {
-  const rest = text.replace(new RegExp(`(?:please\\s+)?(?:\\b(?:call|use|run|with|the|tool)\\s+)*\`?${namePattern(name).source}\`?`, 'iu'), ' ').trim();
+  const rest = text
+    .replace(
+      new RegExp(`(?:please\\s+)?(?:\\b(?:call|use|run|with|the|tool)\\s+)*\`?${namePattern(name).source}\`?`, 'iu'),
+      ' ',
+    )
+    .trim();
   return rest === '' ? text : rest;
 };
 
 function callsSinceUser(messages: readonly ChatMessage[]): ToolCall[] {
-  return messages.slice(lastUserIndex(messages) + 1).flatMap((message) => (message.role === 'assistant' ? [...(message.toolCalls ?? [])] : []));
+  return messages
+    .slice(lastUserIndex(messages) + 1)
+    .flatMap((message) => (message.role === 'assistant' ? [...(message.toolCalls ?? [])] : []));
 }
 
 function toolResults(messages: readonly ChatMessage[]): { name: string; content: string }[] {
   const names = new Map(callsSinceUser(messages).map((call) => [call.id, call.name]));
   return messages
     .slice(lastUserIndex(messages) + 1)
-    .flatMap((message) => (message.role === 'tool' ? [{ name: names.get(message.toolCallId) ?? message.toolCallId, content: message.content }] : []));
+    .flatMap((message) =>
+      message.role === 'tool'
+        ? [{ name: names.get(message.toolCallId) ?? message.toolCallId, content: message.content }]
+        : [],
+    );
 }
 
 // --- messages ---------------------------------------------------------------------------------------------------
 
-const lastUserIndex = (messages: readonly ChatMessage[]): number => messages.findLastIndex((message) => message.role === 'user');
+const lastUserIndex = (messages: readonly ChatMessage[]): number =>
+  messages.findLastIndex((message) => message.role === 'user');
 
 const lastUserText = (messages: readonly ChatMessage[]): string => {
   const message = messages[lastUserIndex(messages)];
@@ -203,6 +235,9 @@ function textOf(message: ChatMessage): string {
 const imageCount = (messages: readonly ChatMessage[]): number =>
   messages.reduce(
     (count, message) =>
-      count + (message.role === 'user' && typeof message.content !== 'string' ? message.content.filter((part) => part.type === 'image_url').length : 0),
+      count +
+      (message.role === 'user' && typeof message.content !== 'string'
+        ? message.content.filter((part) => part.type === 'image_url').length
+        : 0),
     0,
   );

@@ -53,7 +53,9 @@ export class LocalProvider extends OpenAiCompatibleProvider {
       // Ollama without models says `data: null`.
       const data = body?.data ?? [];
       if (!Array.isArray(data)) throw new ProtocolError('it lists no models');
-      const names = data.map((model: unknown) => (model as { id?: unknown } | null)?.id).filter((id): id is string => typeof id === 'string' && id !== '');
+      const names = data
+        .map((model: unknown) => (model as { id?: unknown } | null)?.id)
+        .filter((id): id is string => typeof id === 'string' && id !== '');
       return [...new Set(names)].slice(0, modelsMax);
     } catch (error) {
       throw translateProviderError(dialect, error, signal, 'request');
@@ -76,12 +78,18 @@ export class LocalProvider extends OpenAiCompatibleProvider {
       result = { names: await this.listModels(timeout), reason: null };
     } catch (error) {
       if (!timeout.aborted && !(error instanceof AppError)) throw error;
-      const reason = error instanceof AppError ? error.message : `The local server did not list its models within ${this.#timeoutMs} ms.`;
+      const reason =
+        error instanceof AppError
+          ? error.message
+          : `The local server did not list its models within ${this.#timeoutMs} ms.`;
       // The last list stays known by name, so that requests say what is wrong and not that there is no such model.
       result = { names: this.#listed?.names ?? [], reason };
     }
     // A server that is down is asked again soon.
-    this.#listed = { ...result, until: Date.now() + (result.reason === null ? this.#freshMs : Math.min(this.#freshMs, 5_000)) };
+    this.#listed = {
+      ...result,
+      until: Date.now() + (result.reason === null ? this.#freshMs : Math.min(this.#freshMs, 5_000)),
+    };
     return result;
   }
 }

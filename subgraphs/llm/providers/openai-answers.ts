@@ -2,26 +2,38 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '#platform/errors.ts';
 import type { OpenAiDialect } from './openai-dialect.ts';
 import { cleanReason, errorFromBody, ProtocolError } from './provider-errors.ts';
-import type { FinishReason, ProviderCompletion, ProviderEvent, ProviderState, TokenUsage, ToolCall } from './provider.ts';
+import type {
+  FinishReason,
+  ProviderCompletion,
+  ProviderEvent,
+  ProviderState,
+  TokenUsage,
+  ToolCall,
+} from './provider.ts';
 
 /**
  * What vendors send as OpenAI's answers, read with care: local servers leave fields out, send numbers as text or
  * objects as arguments. Anything missing that an answer cannot do without is a ProtocolError.
  */
 type Loose = Readonly<Record<string, unknown>>;
-const isObject = (value: unknown): value is Loose => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Loose =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 const objectOf = (value: unknown): Loose => (isObject(value) ? value : {});
-const countOf = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.round(value) : 0);
+const countOf = (value: unknown): number =>
+  typeof value === 'number' && Number.isFinite(value) && value > 0 ? Math.round(value) : 0;
 
 /** Text, or the text parts that some vendors send instead. */
 function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   if (!Array.isArray(value)) return undefined;
-  return value.map((part) => (typeof objectOf(part)['text'] === 'string' ? String(objectOf(part)['text']) : '')).join('');
+  return value
+    .map((part) => (typeof objectOf(part)['text'] === 'string' ? String(objectOf(part)['text']) : ''))
+    .join('');
 }
 
 /** DeepSeek, vLLM and llama.cpp say `reasoning_content`; Ollama and newer vLLM say `reasoning`. */
-const reasoningOf = (message: Loose): string | undefined => textOf(message['reasoning_content']) ?? textOf(message['reasoning']);
+const reasoningOf = (message: Loose): string | undefined =>
+  textOf(message['reasoning_content']) ?? textOf(message['reasoning']);
 
 /** Null when there is no usage, as in most chunks of a stream. Cached and reasoning tokens are inside the totals here. */
 export function usageOf(value: unknown): TokenUsage | null {
@@ -62,17 +74,21 @@ function stateOf(dialect: OpenAiDialect, reasoning: string, hasToolCalls: boolea
 /** A whole answer. @throws ProtocolError, VendorHttpError for an error under status 200 */
 export function completionOf(dialect: OpenAiDialect, body: unknown, requestedModel: string): ProviderCompletion {
   const answer = objectOf(body);
-  if (answer['error'] !== undefined && answer['error'] !== null) throw errorFromBody(statusInside(answer), answer, () => null);
+  if (answer['error'] !== undefined && answer['error'] !== null)
+    throw errorFromBody(statusInside(answer), answer, () => null);
   const choice = Array.isArray(answer['choices']) ? objectOf(answer['choices'][0]) : undefined;
   const message = choice?.['message'];
   if (choice === undefined || !isObject(message)) throw new ProtocolError('it has no choices');
-  const toolCalls = Array.isArray(message['tool_calls']) ? message['tool_calls'].map((call) => wholeToolCall(objectOf(call))) : [];
+  const toolCalls = Array.isArray(message['tool_calls'])
+    ? message['tool_calls'].map((call) => wholeToolCall(objectOf(call)))
+    : [];
   const reasoning = reasoningOf(message);
   const refusal = textOf(message['refusal']);
   const content = textOf(message['content']);
   return {
     model: typeof answer['model'] === 'string' ? answer['model'] : requestedModel,
-    content: content === undefined || (content === '' && (toolCalls.length > 0 || refusal !== undefined)) ? null : content,
+    content:
+      content === undefined || (content === '' && (toolCalls.length > 0 || refusal !== undefined)) ? null : content,
     reasoning: reasoning === undefined || reasoning === '' ? null : reasoning,
     refusal: refusal === undefined || refusal === '' ? null : refusal,
     toolCalls,
@@ -88,7 +104,8 @@ const statusInside = (answer: Loose): number => {
   return stated ?? 500;
 };
 
-const argumentsOf = (value: unknown): string => (typeof value === 'string' ? value : value === undefined || value === null ? '' : JSON.stringify(value));
+const argumentsOf = (value: unknown): string =>
+  typeof value === 'string' ? value : value === undefined || value === null ? '' : JSON.stringify(value);
 
 function wholeToolCall(call: Loose): ToolCall {
   const { name, arguments: written } = objectOf(call['function']);
@@ -142,14 +159,18 @@ export class ChatStreamReader {
       throw new ProtocolError('a piece of the stream is broken JSON');
     }
     const chunk = objectOf(parsed);
-    if (chunk['error'] !== undefined && chunk['error'] !== null) throw errorFromBody(statusInside(chunk), chunk, () => null);
+    if (chunk['error'] !== undefined && chunk['error'] !== null)
+      throw errorFromBody(statusInside(chunk), chunk, () => null);
     if (typeof chunk['model'] === 'string' && chunk['model'] !== '') this.#model = chunk['model'];
     const events: ProviderEvent[] = [];
-    const choice = Array.isArray(chunk['choices']) ? chunk['choices'].map(objectOf).find((item) => (item['index'] ?? 0) === 0) : undefined;
+    const choice = Array.isArray(chunk['choices'])
+      ? chunk['choices'].map(objectOf).find((item) => (item['index'] ?? 0) === 0)
+      : undefined;
     if (choice !== undefined) {
       this.#begun = true;
       this.#delta(objectOf(choice['delta']), events);
-      if (typeof choice['finish_reason'] === 'string' && choice['finish_reason'] !== '') this.#reason = choice['finish_reason'];
+      if (typeof choice['finish_reason'] === 'string' && choice['finish_reason'] !== '')
+        this.#reason = choice['finish_reason'];
     }
     const usage = usageOf(chunk['usage']);
     if (usage !== null) events.push({ type: 'usage', usage });
@@ -166,7 +187,8 @@ export class ChatStreamReader {
     if (text !== undefined && text !== '') events.push({ type: 'text', text });
     const refusal = textOf(delta['refusal']);
     if (refusal !== undefined && refusal !== '') events.push({ type: 'refusal', text: refusal });
-    if (Array.isArray(delta['tool_calls'])) for (const call of delta['tool_calls']) this.#toolCall(objectOf(call), events);
+    if (Array.isArray(delta['tool_calls']))
+      for (const call of delta['tool_calls']) this.#toolCall(objectOf(call), events);
   }
 
   #toolCall(delta: Loose, events: ProviderEvent[]): void {
@@ -186,9 +208,14 @@ export class ChatStreamReader {
   /** Calls are told apart by the vendor's index; where it is missing or the same for all, by their ids. */
   #callFor(delta: Loose): OpenToolCall {
     const id = typeof delta['id'] === 'string' && delta['id'] !== '' ? delta['id'] : undefined;
-    const place = typeof delta['index'] === 'number' ? `index ${delta['index']}` : id === undefined ? 'the last' : `id ${id}`;
+    const place =
+      typeof delta['index'] === 'number' ? `index ${delta['index']}` : id === undefined ? 'the last' : `id ${id}`;
     const open = this.#callsByKey.get(place);
-    if (open !== undefined && (id === undefined || this.#vendorIds.get(place) === id || this.#vendorIds.get(place) === undefined)) return open;
+    if (
+      open !== undefined &&
+      (id === undefined || this.#vendorIds.get(place) === id || this.#vendorIds.get(place) === undefined)
+    )
+      return open;
     const call = { index: this.#calls, id: idOf(id), held: '', named: false };
     this.#calls += 1;
     this.#callsByKey.set(place, call);
@@ -204,7 +231,8 @@ export class ChatStreamReader {
    */
   finish(): ProviderEvent {
     const whole = this.#done || (this.#dialect.endsWithoutMarker && this.#reason !== undefined);
-    if (!whole) throw new AppError('STREAM_INTERRUPTED', `${this.#dialect.title} ended its answer before its last word.`);
+    if (!whole)
+      throw new AppError('STREAM_INTERRUPTED', `${this.#dialect.title} ended its answer before its last word.`);
     if (!this.#begun) throw new ProtocolError('it has no choices');
     if ([...this.#callsByKey.values()].some((call) => !call.named)) throw new ProtocolError('a tool call has no name');
     const hasCalls = this.#calls > 0;
@@ -218,11 +246,16 @@ export class ChatStreamReader {
 }
 
 /** Vectors of an embeddings answer, in the order of the texts. @throws ProtocolError */
-export function embeddingsOf(body: unknown, texts: number): { vectors: Float32Array[]; inputTokens: number | null; model: string | undefined } {
+export function embeddingsOf(
+  body: unknown,
+  texts: number,
+): { vectors: Float32Array[]; inputTokens: number | null; model: string | undefined } {
   const answer = objectOf(body);
-  if (answer['error'] !== undefined && answer['error'] !== null) throw errorFromBody(statusInside(answer), answer, () => null);
+  if (answer['error'] !== undefined && answer['error'] !== null)
+    throw errorFromBody(statusInside(answer), answer, () => null);
   const data = answer['data'];
-  if (!Array.isArray(data) || data.length !== texts) throw new ProtocolError(`it has ${Array.isArray(data) ? data.length : 'no'} embeddings for ${texts} texts`);
+  if (!Array.isArray(data) || data.length !== texts)
+    throw new ProtocolError(`it has ${Array.isArray(data) ? data.length : 'no'} embeddings for ${texts} texts`);
   const vectors: Float32Array[] = [];
   for (const [position, item] of data.entries()) {
     const { index, embedding } = objectOf(item);
@@ -230,10 +263,15 @@ export function embeddingsOf(body: unknown, texts: number): { vectors: Float32Ar
   }
   const length = vectors[0]?.length ?? 0;
   for (let index = 0; index < texts; index += 1) {
-    if (vectors[index]?.length !== length || length === 0) throw new ProtocolError(cleanReason('its embeddings are of different lengths or missing'));
+    if (vectors[index]?.length !== length || length === 0)
+      throw new ProtocolError(cleanReason('its embeddings are of different lengths or missing'));
   }
   const tokens = countOf(objectOf(answer['usage'])['prompt_tokens']);
-  return { vectors, inputTokens: tokens === 0 ? null : tokens, model: typeof answer['model'] === 'string' ? answer['model'] : undefined };
+  return {
+    vectors,
+    inputTokens: tokens === 0 ? null : tokens,
+    model: typeof answer['model'] === 'string' ? answer['model'] : undefined,
+  };
 }
 
 function vectorOf(value: unknown): Float32Array {

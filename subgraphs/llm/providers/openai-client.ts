@@ -1,6 +1,7 @@
 import OpenAI from 'openai';
 import { errorFromBody } from './provider-errors.ts';
-import { SlimFetch, type SlimFetchOptions, type SlimResponse } from './slim-fetch.ts';
+import { SlimFetch, type SlimFetchOptions } from './slim-fetch.ts';
+import type { SlimResponse } from './slim-response.ts';
 
 export type ChatRequestBody = OpenAI.Chat.Completions.ChatCompletionCreateParams;
 export type ChatMessageBody = OpenAI.Chat.Completions.ChatCompletionMessageParam;
@@ -64,7 +65,10 @@ class LeanOpenAI extends OpenAI {
   }
 
   override fetchWithTimeout(url: unknown, request: unknown): Promise<Response> {
-    return this.#slim.request(String(url).slice(this.#origin.length), request as Parameters<SlimFetch['request']>[1]) as unknown as Promise<Response>;
+    return this.#slim.request(
+      String(url).slice(this.#origin.length),
+      request as Parameters<SlimFetch['request']>[1],
+    ) as unknown as Promise<Response>;
   }
 
   async closeConnections(): Promise<void> {
@@ -103,7 +107,11 @@ export class OpenAiClient {
       if (error instanceof OpenAI.APIConnectionError && error.cause instanceof Error) throw error.cause;
       if (error instanceof OpenAI.APIError && error.status !== undefined) {
         const { headers } = error;
-        throw errorFromBody(error.status, { error: error.error ?? error.message }, (name) => headers?.get(name) ?? null);
+        throw errorFromBody(
+          error.status,
+          { error: error.error ?? error.message },
+          (name) => headers?.get(name) ?? null,
+        );
       }
       throw error;
     }

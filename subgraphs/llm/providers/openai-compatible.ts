@@ -1,9 +1,9 @@
-import { EventStreamParser } from './event-stream.ts';
+import { EventStreamParser } from '#platform/event-stream-parser.ts';
 import { parseJson } from './json-body.ts';
 import { ChatStreamReader, completionOf, embeddingsOf } from './openai-answers.ts';
 import { OpenAiClient, type OpenAiClientOptions } from './openai-client.ts';
 import { chatRequestBody, type OpenAiDialect } from './openai-dialect.ts';
-import { type Progress, translateProviderError } from './provider-errors.ts';
+import { eventLengthMax, type Progress, translateProviderError } from './provider-errors.ts';
 import type {
   EmbedRequest,
   Provider,
@@ -13,7 +13,7 @@ import type {
   ProviderName,
   ProviderRequest,
 } from './provider.ts';
-import type { SlimResponse } from './slim-fetch.ts';
+import type { SlimResponse } from './slim-response.ts';
 
 /** A vendor that speaks OpenAI's chat completions; `openai.ts`, `deepseek.ts` and `local.ts` declare how each differs. */
 export class OpenAiCompatibleProvider implements Provider {
@@ -31,7 +31,11 @@ export class OpenAiCompatibleProvider implements Provider {
 
   async complete(request: ProviderRequest, signal: AbortSignal): Promise<ProviderCompletion> {
     try {
-      const response = await this.client.post('/chat/completions', chatRequestBody(this.dialect, request, false), signal);
+      const response = await this.client.post(
+        '/chat/completions',
+        chatRequestBody(this.dialect, request, false),
+        signal,
+      );
       const text = await response.text();
       return completionOf(this.dialect, parseJson(text, response.headers.get('content-type')), request.model);
     } catch (error) {
@@ -51,11 +55,12 @@ export class OpenAiCompatibleProvider implements Provider {
         yield* this.#wholeAsEvents(response, request.model);
         return;
       }
-      const parser = new EventStreamParser();
+      const parser = new EventStreamParser(eventLengthMax);
       const reader = new ChatStreamReader(this.dialect, request.model);
       while (!reader.done) {
         const { done, value } = await response.body.next();
         for (const { data } of done === true ? parser.flush() : parser.push(value)) {
+          if (data === '') continue;
           for (const event of reader.read(data)) {
             progress = 'delivered';
             yield event;
@@ -77,7 +82,11 @@ export class OpenAiCompatibleProvider implements Provider {
 
   /** A server that cannot stream answers whole. */
   async *#wholeAsEvents(response: SlimResponse, model: string): AsyncGenerator<ProviderEvent> {
-    const answer = completionOf(this.dialect, parseJson(await response.text(), response.headers.get('content-type')), model);
+    const answer = completionOf(
+      this.dialect,
+      parseJson(await response.text(), response.headers.get('content-type')),
+      model,
+    );
     if (answer.reasoning !== null) yield { type: 'reasoning', text: answer.reasoning };
     if (answer.content !== null && answer.content !== '') yield { type: 'text', text: answer.content };
     if (answer.refusal !== null) yield { type: 'refusal', text: answer.refusal };
@@ -96,7 +105,10 @@ export class OpenAiCompatibleProvider implements Provider {
         ...(request.dimensions === undefined ? {} : { dimensions: request.dimensions }),
       };
       const response = await this.client.post('/embeddings', body, signal);
-      const answer = embeddingsOf(parseJson(await response.text(), response.headers.get('content-type')), request.texts.length);
+      const answer = embeddingsOf(
+        parseJson(await response.text(), response.headers.get('content-type')),
+        request.texts.length,
+      );
       return { model: answer.model ?? request.model, vectors: answer.vectors, inputTokens: answer.inputTokens };
     } catch (error) {
       throw translateProviderError(this.dialect, error, signal, 'request');

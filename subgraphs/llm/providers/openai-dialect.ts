@@ -40,8 +40,10 @@ const reservedOptions: Readonly<Record<string, string>> = {
 export function chatRequestBody(dialect: OpenAiDialect, request: ProviderRequest, stream: boolean): ChatRequestBody {
   const { lacks } = dialect;
   if (request.seed !== undefined && lacks.seed !== undefined) refuseUnsupported(dialect, 'seed', lacks.seed);
-  if (request.reasoning?.maxTokens !== undefined) refuseUnsupported(dialect, 'reasoning.maxTokens', lacks.reasoningTokens);
-  if (request.parallelToolCalls === false && lacks.serialToolCalls !== undefined) refuseUnsupported(dialect, 'parallelToolCalls', lacks.serialToolCalls);
+  if (request.reasoning?.maxTokens !== undefined)
+    refuseUnsupported(dialect, 'reasoning.maxTokens', lacks.reasoningTokens);
+  if (request.parallelToolCalls === false && lacks.serialToolCalls !== undefined)
+    refuseUnsupported(dialect, 'parallelToolCalls', lacks.serialToolCalls);
   const body: Record<string, unknown> = {
     model: request.model,
     messages: request.messages.map((message, index) => messageBody(dialect, request.model, message, index)),
@@ -50,7 +52,10 @@ export function chatRequestBody(dialect: OpenAiDialect, request: ProviderRequest
     if (value !== undefined) body[key] = value;
   };
   if (request.tools !== undefined && request.tools.length > 0) {
-    set('tools', request.tools.map((tool) => ({ type: 'function', function: withoutUndefined({ ...tool }) })));
+    set(
+      'tools',
+      request.tools.map((tool) => ({ type: 'function', function: withoutUndefined({ ...tool }) })),
+    );
     set('tool_choice', toolChoiceBody(request.toolChoice));
     // "Yes" is every vendor's default, so only "no" must be understood.
     if (lacks.serialToolCalls === undefined) set('parallel_tool_calls', request.parallelToolCalls);
@@ -70,13 +75,24 @@ export function chatRequestBody(dialect: OpenAiDialect, request: ProviderRequest
   return body as unknown as ChatRequestBody;
 }
 
-function mergeOptions(dialect: OpenAiDialect, body: Record<string, unknown>, options: ProviderRequest['providerOptions']): void {
+function mergeOptions(
+  dialect: OpenAiDialect,
+  body: Record<string, unknown>,
+  options: ProviderRequest['providerOptions'],
+): void {
   for (const [key, value] of Object.entries(options ?? {})) {
     const reserved = reservedOptions[key];
-    if (reserved !== undefined) refuseUnsupported({ title: 'providerOptions' }, `providerOptions.${key}`, `cannot set this; ${reserved}`);
-    if (key === 'n' && value !== 1) refuseUnsupported(dialect, 'providerOptions.n', 'is asked for one answer at a time; send the request again for another');
+    if (reserved !== undefined)
+      refuseUnsupported({ title: 'providerOptions' }, `providerOptions.${key}`, `cannot set this; ${reserved}`);
+    if (key === 'n' && value !== 1)
+      refuseUnsupported(
+        dialect,
+        'providerOptions.n',
+        'is asked for one answer at a time; send the request again for another',
+      );
     // Without the usage chunk there would be no bill.
-    if (key === 'stream_options') body[key] = { ...(body[key] as object | undefined), ...(value as object), include_usage: true };
+    if (key === 'stream_options')
+      body[key] = { ...(body[key] as object | undefined), ...(value as object), include_usage: true };
     else body[key] = value;
   }
   if (body['stream'] !== true) delete body['stream_options'];
@@ -89,20 +105,29 @@ function messageBody(dialect: OpenAiDialect, model: string, message: ChatMessage
       return { role: dialect.systemRole(model), content: message.content, ...name };
     case 'user': {
       const image = typeof message.content !== 'string' && message.content.some((part) => part.type === 'image_url');
-      if (image && dialect.lacks.images !== undefined) refuseUnsupported(dialect, `messages[${index}].content`, dialect.lacks.images);
+      if (image && dialect.lacks.images !== undefined)
+        refuseUnsupported(dialect, `messages[${index}].content`, dialect.lacks.images);
       return { role: 'user', content: message.content as string, ...name };
     }
     case 'assistant': {
       const calls = message.toolCalls ?? [];
       const state = message.providerState?.provider === dialect.name ? message.providerState.value : undefined;
-      const reasoning = dialect.returnsReasoning ? (state as { reasoningContent?: unknown } | undefined)?.reasoningContent : undefined;
+      const reasoning = dialect.returnsReasoning
+        ? (state as { reasoningContent?: unknown } | undefined)?.reasoningContent
+        : undefined;
       return {
         role: 'assistant',
         content: message.content,
         ...name,
         ...(calls.length === 0
           ? {}
-          : { tool_calls: calls.map((call) => ({ id: call.id, type: 'function' as const, function: { name: call.name, arguments: call.arguments } })) }),
+          : {
+              tool_calls: calls.map((call) => ({
+                id: call.id,
+                type: 'function' as const,
+                function: { name: call.name, arguments: call.arguments },
+              })),
+            }),
         ...(typeof reasoning === 'string' ? { reasoning_content: reasoning } : {}),
       };
     }

@@ -32,10 +32,30 @@ interface Vendor {
   readonly open: (url: { openai: string; anthropic: string }, deadlines?: Partial<Deadlines>) => Provider;
 }
 const vendors: readonly Vendor[] = [
-  { name: 'openai', keySetting: 'OPENAI_API_KEY', anthropic: false, open: (url, deadlines) => createOpenAiProvider({ apiKey, baseUrl: url.openai, deadlines }) },
-  { name: 'anthropic', keySetting: 'ANTHROPIC_API_KEY', anthropic: true, open: (url, deadlines) => new AnthropicProvider({ apiKey, baseUrl: url.anthropic, deadlines }) },
-  { name: 'deepseek', keySetting: 'DEEPSEEK_API_KEY', anthropic: false, open: (url, deadlines) => createDeepSeekProvider({ apiKey, baseUrl: url.anthropic, deadlines }) },
-  { name: 'local', keySetting: 'LOCAL_LLM_API_KEY', anthropic: false, open: (url, deadlines) => new LocalProvider({ apiKey, baseUrl: url.openai, deadlines }) },
+  {
+    name: 'openai',
+    keySetting: 'OPENAI_API_KEY',
+    anthropic: false,
+    open: (url, deadlines) => createOpenAiProvider({ apiKey, baseUrl: url.openai, deadlines }),
+  },
+  {
+    name: 'anthropic',
+    keySetting: 'ANTHROPIC_API_KEY',
+    anthropic: true,
+    open: (url, deadlines) => new AnthropicProvider({ apiKey, baseUrl: url.anthropic, deadlines }),
+  },
+  {
+    name: 'deepseek',
+    keySetting: 'DEEPSEEK_API_KEY',
+    anthropic: false,
+    open: (url, deadlines) => createDeepSeekProvider({ apiKey, baseUrl: url.anthropic, deadlines }),
+  },
+  {
+    name: 'local',
+    keySetting: 'LOCAL_LLM_API_KEY',
+    anthropic: false,
+    open: (url, deadlines) => new LocalProvider({ apiKey, baseUrl: url.openai, deadlines }),
+  },
 ];
 
 async function read(stream: AsyncIterable<ProviderEvent>): Promise<{ events: ProviderEvent[]; error: unknown }> {
@@ -57,12 +77,24 @@ describe.each(vendors)('the provider $name', ({ name, keySetting, anthropic, ope
     provider = open({ openai: upstream.openaiBaseUrl, anthropic: upstream.anthropicBaseUrl });
   });
   afterAll(() => provider.close());
-  const ask = (model: string, rest: Partial<ProviderRequest> = {}): ProviderRequest => ({ model, messages: [user('Hello, how are you?')], ...rest });
-  const at = (deadlines: Partial<Deadlines>) => open({ openai: upstream.openaiBaseUrl, anthropic: upstream.anthropicBaseUrl }, deadlines);
+  const ask = (model: string, rest: Partial<ProviderRequest> = {}): ProviderRequest => ({
+    model,
+    messages: [user('Hello, how are you?')],
+    ...rest,
+  });
+  const at = (deadlines: Partial<Deadlines>) =>
+    open({ openai: upstream.openaiBaseUrl, anthropic: upstream.anthropicBaseUrl }, deadlines);
 
   it('answers whole and streamed alike, with its key in the vendor’s header', async () => {
     const whole = await provider.complete(ask('echo'), never);
-    expect(whole).toMatchObject({ model: 'echo', content: 'Hello, how are you?', reasoning: null, refusal: null, toolCalls: [], finishReason: 'stop' });
+    expect(whole).toMatchObject({
+      model: 'echo',
+      content: 'Hello, how are you?',
+      reasoning: null,
+      refusal: null,
+      toolCalls: [],
+      finishReason: 'stop',
+    });
     expect(whole.usage?.inputTokens).toBeGreaterThan(0);
     const { events } = await read(provider.stream(ask('echo'), never));
     expect(textOf(events)).toBe('Hello, how are you?');
@@ -107,14 +139,28 @@ describe.each(vendors)('the provider $name', ({ name, keySetting, anthropic, ope
       },
       never,
     );
-    const sent = upstream.requests[0]!.body['messages'] as { role: string; content: unknown; tool_calls?: unknown; tool_call_id?: string }[];
+    const sent = upstream.requests[0]!.body['messages'] as {
+      role: string;
+      content: unknown;
+      tool_calls?: unknown;
+      tool_call_id?: string;
+    }[];
     if (anthropic) {
       expect(sent.map((message) => message.role)).toEqual(['user', 'assistant', 'user']);
-      expect(sent[1]?.content).toMatchObject([{ type: 'tool_use', input: { city: 'Kyiv' } }, { type: 'tool_use', input: { city: 'Lviv' } }]);
-      expect(sent[2]?.content).toMatchObject([{ type: 'tool_result', content: '21' }, { type: 'tool_result', content: '19' }]);
+      expect(sent[1]?.content).toMatchObject([
+        { type: 'tool_use', input: { city: 'Kyiv' } },
+        { type: 'tool_use', input: { city: 'Lviv' } },
+      ]);
+      expect(sent[2]?.content).toMatchObject([
+        { type: 'tool_result', content: '21' },
+        { type: 'tool_result', content: '19' },
+      ]);
     } else {
       expect(sent.map((message) => message.role)).toEqual(['user', 'assistant', 'tool', 'tool']);
-      expect(sent[1]?.tool_calls).toMatchObject([{ type: 'function', function: { name: 'get_weather', arguments: '{"city":"Kyiv"}' } }, {}]);
+      expect(sent[1]?.tool_calls).toMatchObject([
+        { type: 'function', function: { name: 'get_weather', arguments: '{"city":"Kyiv"}' } },
+        {},
+      ]);
       expect(sent[3]?.tool_call_id).toBe(whole.toolCalls[1]!.id);
     }
   });
@@ -123,7 +169,11 @@ describe.each(vendors)('the provider $name', ({ name, keySetting, anthropic, ope
     ['auto', 'auto', { type: 'auto' }],
     ['none', 'none', { type: 'none' }],
     ['required', 'required', { type: 'any' }],
-    [{ name: 'get_weather' }, { type: 'function', function: { name: 'get_weather' } }, { type: 'tool', name: 'get_weather' }],
+    [
+      { name: 'get_weather' },
+      { type: 'function', function: { name: 'get_weather' } },
+      { type: 'tool', name: 'get_weather' },
+    ],
   ] as const)('says the tool choice %j in the vendor’s words', async (toolChoice, openai, anthropics) => {
     await provider.complete(ask('echo', { tools: [weather], toolChoice }), never);
     expect(upstream.requests[0]?.body['tool_choice']).toEqual(anthropic ? anthropics : openai);
@@ -134,7 +184,11 @@ describe.each(vendors)('the provider $name', ({ name, keySetting, anthropic, ope
     expect(textOf(events, 'reasoning')).toBe('First I think, then I answer.');
     expect(textOf(events)).toBe('The answer is 42.');
     const whole = await provider.complete(ask('reasoning'), never);
-    expect(whole).toMatchObject({ reasoning: 'First I think, then I answer.', content: 'The answer is 42.', usage: { inputTokens: 12, outputTokens: 30 } });
+    expect(whole).toMatchObject({
+      reasoning: 'First I think, then I answer.',
+      content: 'The answer is 42.',
+      usage: { inputTokens: 12, outputTokens: 30 },
+    });
     const cached = await provider.complete(ask('cached-usage'), never);
     expect(cached.usage).toEqual({ inputTokens: 100, outputTokens: 5, cachedInputTokens: 80, reasoningTokens: 0 });
     expect(lastUsage((await read(provider.stream(ask('cached-usage'), never))).events)).toEqual(cached.usage);
@@ -154,10 +208,15 @@ describe.each(vendors)('the provider $name', ({ name, keySetting, anthropic, ope
   });
 
   it('passes provider options on last, key by key, and refuses those that change what is billed', async () => {
-    await provider.complete(ask('echo', { temperature: 0.2, providerOptions: { temperature: 0.7, service_tier: 'flex' } }), never);
+    await provider.complete(
+      ask('echo', { temperature: 0.2, providerOptions: { temperature: 0.7, service_tier: 'flex' } }),
+      never,
+    );
     expect(upstream.requests[0]?.body).toMatchObject({ temperature: 0.7, service_tier: 'flex', model: 'echo' });
     for (const key of ['model', 'stream', 'messages']) {
-      await expect(provider.complete(ask('echo', { providerOptions: { [key]: 'x' } }), never)).rejects.toMatchObject({ code: 'UNSUPPORTED_BY_MODEL' });
+      await expect(provider.complete(ask('echo', { providerOptions: { [key]: 'x' } }), never)).rejects.toMatchObject({
+        code: 'UNSUPPORTED_BY_MODEL',
+      });
     }
   });
 
@@ -175,12 +234,20 @@ describe.each(vendors)('the provider $name', ({ name, keySetting, anthropic, ope
     ['empty', 'PROVIDER_BAD_RESPONSE'],
     ['malformed-chunk', 'PROVIDER_BAD_RESPONSE'],
   ])('turns %s into %s, naming the vendor and never a key', async (model, code) => {
-    for (const answer of [provider.complete(ask(model), never), read(provider.stream(ask(model), never)).then(({ error }) => Promise.reject(error))]) {
-      const error: Error & { code?: string; cause?: unknown } = await answer.then(() => new Error('it answered'), (reason: Error) => reason);
+    for (const answer of [
+      provider.complete(ask(model), never),
+      read(provider.stream(ask(model), never)).then(({ error }) => Promise.reject(error)),
+    ]) {
+      const error: Error & { code?: string; cause?: unknown } = await answer.then(
+        () => new Error('it answered'),
+        (reason: Error) => reason,
+      );
       expect(error).toMatchObject({ name: 'AppError', code });
       expect(error.message.toLowerCase()).toContain(name === 'local' ? 'local server' : name);
       if (code === 'PROVIDER_AUTHENTICATION_FAILED') expect(error.message).toContain(keySetting);
-      expect(`${error.message} ${String(error.cause)} ${JSON.stringify(error.cause)} ${(error.cause as Error | undefined)?.stack}`).not.toMatch(/0123456789/);
+      expect(
+        `${error.message} ${String(error.cause)} ${JSON.stringify(error.cause)} ${(error.cause as Error | undefined)?.stack}`,
+      ).not.toMatch(/0123456789/);
     }
   });
 
@@ -213,7 +280,10 @@ describe.each(vendors)('the provider $name', ({ name, keySetting, anthropic, ope
         if (way === 'complete' && model.startsWith('stream-')) continue;
         upstream.reset();
         const abort = new AbortController();
-        const answer = way === 'complete' ? provider.complete(ask(model), abort.signal) : read(provider.stream(ask(model), abort.signal)).then(({ error }) => Promise.reject(error));
+        const answer =
+          way === 'complete'
+            ? provider.complete(ask(model), abort.signal)
+            : read(provider.stream(ask(model), abort.signal)).then(({ error }) => Promise.reject(error));
         answer.catch(() => undefined);
         await expect.poll(() => upstream.requests.length).toBe(1);
         const abortedAt = performance.now();
@@ -249,7 +319,10 @@ describe.each(vendors)('the provider $name', ({ name, keySetting, anthropic, ope
     const { port } = server.address() as { port: number };
     await new Promise((resolve) => server.close(resolve));
     const nowhere = open({ openai: `http://127.0.0.1:${port}/v1`, anthropic: `http://127.0.0.1:${port}` });
-    await expect(nowhere.complete(ask('echo'), never)).rejects.toMatchObject({ code: 'PROVIDER_UNAVAILABLE', message: expect.stringContaining('ECONNREFUSED') });
+    await expect(nowhere.complete(ask('echo'), never)).rejects.toMatchObject({
+      code: 'PROVIDER_UNAVAILABLE',
+      message: expect.stringContaining('ECONNREFUSED'),
+    });
     const { error } = await read(nowhere.stream(ask('echo'), never));
     expect(error).toMatchObject({ code: 'PROVIDER_UNAVAILABLE' });
     await nowhere.close();
@@ -299,7 +372,11 @@ describe.each(vendors)('the provider $name', ({ name, keySetting, anthropic, ope
 describe('the demo provider', () => {
   it('keeps the same contract where it applies', async () => {
     const demo: Provider = new DemoProvider({ wordDelayMs: 0 });
-    const request: ProviderRequest = { model: 'demo', messages: [user('Hello, how are you?')], providerOptions: { user: 'x' } };
+    const request: ProviderRequest = {
+      model: 'demo',
+      messages: [user('Hello, how are you?')],
+      providerOptions: { user: 'x' },
+    };
     const whole = await demo.complete(request, never);
     const { events } = await read(demo.stream(request, never));
     expect(textOf(events)).toBe(whole.content);
@@ -307,6 +384,9 @@ describe('the demo provider', () => {
     expect(events.at(-1)).toMatchObject({ type: 'finish', reason: 'stop' });
     const reason = new Error('left');
     await expect(demo.complete(request, AbortSignal.abort(reason))).rejects.toBe(reason);
-    await expect(read(demo.stream(request, AbortSignal.abort(reason)))).resolves.toMatchObject({ events: [], error: reason });
+    await expect(read(demo.stream(request, AbortSignal.abort(reason)))).resolves.toMatchObject({
+      events: [],
+      error: reason,
+    });
   });
 });

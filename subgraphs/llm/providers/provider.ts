@@ -64,7 +64,9 @@ export interface ProviderRequest {
   readonly toolChoice?: ToolChoice | undefined;
   readonly parallelToolCalls?: boolean | undefined;
   readonly responseFormat?: ResponseFormat | undefined;
-  readonly reasoning?: { readonly effort?: ReasoningEffort | undefined; readonly maxTokens?: number | undefined } | undefined;
+  readonly reasoning?:
+    | { readonly effort?: ReasoningEffort | undefined; readonly maxTokens?: number | undefined }
+    | undefined;
   readonly stop?: readonly string[] | undefined;
   readonly temperature?: number | undefined;
   readonly topP?: number | undefined;
@@ -105,7 +107,12 @@ export type ProviderEvent =
   /** Totals so far; a later one replaces an earlier one. */
   | { readonly type: 'usage'; readonly usage: TokenUsage }
   /** The last event of a whole answer, and of none else. */
-  | { readonly type: 'finish'; readonly reason: FinishReason; readonly model?: string | undefined; readonly providerState?: ProviderState | undefined };
+  | {
+      readonly type: 'finish';
+      readonly reason: FinishReason;
+      readonly model?: string | undefined;
+      readonly providerState?: ProviderState | undefined;
+    };
 
 export interface ProviderCompletion {
   /** The model as the vendor names it in its answer. */
