@@ -1,11 +1,7 @@
 /**
  * The ledger's SQL. Each text is constant and takes its rows as one JSON parameter, so a batch of any size is one
- * statement, one transaction and one round trip. `now()` is the transaction's start: see usage-rollup.ts for why
- * `settled_at` has to be that.
+ * statement, one transaction and one round trip. `now()` is the transaction's start.
  */
-
-/** How long an idempotency key holds, counted from its claim and again from the answer. */
-const keyLifetime = `interval '24 hours'`;
 
 /** One row to open; see `openStatement`. Prices are per million tokens, null when unknown. */
 export interface OpenRow {
@@ -29,54 +25,9 @@ export interface OpenRow {
   readonly body_hash: string | null;
 }
 
-const openItems = `item as (
-  select * from json_to_recordset($1::json) as item (id uuid, request_id text, kind text, microdao_id text, agent_id text,
-    subject text, actor text, requested_model text, provider text, model text, price_version text, input_usd numeric,
-    output_usd numeric, cached_usd numeric, input_chars integer, created_ms bigint, scope text, body_hash text)
-), alive as (
-  select id from llm.llm_processes where id = $2::uuid and buried_at is null
-)`;
-
-const insertOpened = (condition: string) => `opened as (
-  insert into llm.llm_requests (id, request_id, kind, microdao_id, agent_id, subject, actor, requested_model, provider,
-    model, status, price_version, input_chars, process_id, idempotency_scope, created_at)
-  select item.id, request_id, kind, microdao_id, agent_id, subject, actor, requested_model, provider, model, 'RUNNING',
-    price_version, input_chars, alive.id, scope, to_timestamp(created_ms / 1000.0)
-  from item, alive where ${condition}
-  on conflict (id) do nothing
-  returning id
-), attempt as (
-  insert into llm.llm_attempts (llm_request_id, number, provider, model, status, price_version, input_usd_per_million,
-    output_usd_per_million, cached_input_usd_per_million, started_at)
-  select id, 1, provider, model, 'RUNNING', price_version, input_usd, output_usd, cached_usd, to_timestamp(created_ms / 1000.0)
-  from item join opened using (id)
-)`;
-
-/**
- * $1 rows, $2 the writing process. Returns `alive`: false when the process was buried, and then nothing was written.
- * Repeating it changes nothing (`on conflict do nothing`).
- */
-export const openStatement = `with ${openItems}, ${insertOpened('true')}
-select exists (select from alive) as alive`;
-
-/**
- * As `openStatement`, for batches with idempotency keys: each is claimed first, and a row whose key is held by another
- * request is left out while its neighbours are written. A key is free when it is new, has expired, or belongs to a failed
- * request with the same body. Keys are locked in order, so batches of several processes don't deadlock.
- * Returns `claimed`: the ids of the requests that got their key.
- */
-export const openKeyedStatement = `with ${openItems}, claimed as (
-  insert into llm.llm_idempotency as held (scope, body_hash, state, microdao_id, llm_request_id, expires_at)
-  select scope, body_hash, 'RUNNING', microdao_id, item.id, now() + ${keyLifetime}
-  from item, alive where scope is not null order by scope
-  on conflict (scope) do update
-    set body_hash = excluded.body_hash, state = 'RUNNING', llm_request_id = excluded.llm_request_id, answer = null,
-      created_at = now(), expires_at = excluded.expires_at
-    where held.expires_at <= now() or held.llm_request_id = excluded.llm_request_id
-      or (held.state = 'FAILED' and held.body_hash = excluded.body_hash)
-  returning llm_request_id
-), ${insertOpened('scope is null or item.id in (select llm_request_id from claimed)')}
-select exists (select from alive) as alive, array(select llm_request_id::text from claimed) as claimed`;
+/** $1 `OpenRow`s, $2 the writing process. The functions are in migrations/ledger-functions.ts. */
+export const openStatement = 'select is_alive from llm.open_requests($1, $2)';
+export const openKeyedStatement = 'select is_alive, claimed_ids from llm.open_keyed_requests($1, $2)';
 
 /** One row to settle; the `all_` figures are the request's, over all its attempts. */
 export interface SettleRow {
@@ -104,43 +55,9 @@ export interface SettleRow {
   readonly answer: string | null;
 }
 
-const settleBody = `item as (
-  select * from json_to_recordset($1::json) as item (id uuid, number smallint, status text, error_code text,
-    input_tokens bigint, output_tokens bigint, cached_tokens bigint, reasoning_tokens bigint, cost_usd numeric,
-    estimated boolean, latency_ms integer, ttft_ms integer, all_input bigint, all_output bigint, all_cached bigint,
-    all_reasoning bigint, all_cost numeric, all_estimated boolean, all_latency integer, all_ttft integer, scope text,
-    answer text)
-), settled as (
-  update llm.llm_requests as request
-  set status = item.status, error_code = item.error_code, input_tokens = all_input, output_tokens = all_output,
-    cached_input_tokens = all_cached, reasoning_tokens = all_reasoning, cost_usd = all_cost, estimated = all_estimated,
-    latency_ms = all_latency, ttft_ms = all_ttft, settled_at = now()
-  from item where request.id = item.id and request.status = 'RUNNING'
-  returning request.id
-), attempt as (
-  update llm.llm_attempts as attempt
-  set status = item.status, error_code = item.error_code, input_tokens = item.input_tokens,
-    output_tokens = item.output_tokens, cached_input_tokens = cached_tokens, reasoning_tokens = item.reasoning_tokens,
-    cost_usd = item.cost_usd, estimated = item.estimated, latency_ms = item.latency_ms, ttft_ms = item.ttft_ms,
-    settled_at = now()
-  from item join settled using (id)
-  where attempt.llm_request_id = item.id and attempt.number = item.number
-)`;
-
-/** Compare-and-set: only what is still RUNNING is settled. $1 rows; returns the `id`s that this statement settled. */
-export const settleStatement = `with ${settleBody} select id::text from settled`;
-
-/** As `settleStatement`, and in the same transaction keeps the answer under its key, or frees the key of a failure. */
-export const settleKeyedStatement = `with ${settleBody}, held as (
-  select scope from llm.llm_idempotency where scope in (select scope from item) order by scope for update
-), answered as (
-  update llm.llm_idempotency as kept
-  set state = case when item.answer is null then 'FAILED' else 'SUCCEEDED' end, answer = item.answer,
-    expires_at = now() + ${keyLifetime}
-  from item join settled using (id) join held using (scope)
-  where kept.scope = item.scope and kept.llm_request_id = item.id
-)
-select id::text from settled`;
+/** $1 `SettleRow`s; returns each `id` that was settled. */
+export const settleStatement = 'select llm.settle_requests($1) as id';
+export const settleKeyedStatement = 'select llm.settle_keyed_requests($1) as id';
 
 /** What became of requests that a settlement did not find RUNNING. $1 ids. */
 export const statusesStatement = `select id::text, status, process_id::text from llm.llm_requests where id = any($1::uuid[])`;

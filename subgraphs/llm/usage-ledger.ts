@@ -244,16 +244,16 @@ export class UsageLedger {
       ? rows
       : rows.filter(({ scope }) => scope === null || (!scopes.has(scope) && scopes.add(scope)));
     const parameters = [JSON.stringify(distinct), this.#lease.processId];
-    const [result] = await this.#database.sql<{ alive: boolean; claimed?: string[] }>(
+    const [result] = await this.#database.sql<{ is_alive: boolean; claimed_ids?: string[] }>(
       keyed ? openKeyedStatement : openStatement,
       parameters,
     );
-    if (result?.alive !== true) {
+    if (result?.is_alive !== true) {
       await this.#lease.reincarnate();
       throw lostLease();
     }
     if (!keyed) return rows.map(() => true);
-    const claimed = new Set(result.claimed);
+    const claimed = new Set(result.claimed_ids);
     return rows.map(({ id, scope }) => scope === null || claimed.has(id));
   }
 

@@ -1,4 +1,5 @@
 import type { Migration } from '#platform/migrate.ts';
+import { ledgerFunctions } from './ledger-functions.ts';
 
 /**
  * The schema `llm`, oldest change first; what was once released is never edited. Runs on PostgreSQL 15 and 18, and on
@@ -153,4 +154,5 @@ export const migrations: readonly Migration[] = [
       `insert into llm.llm_usage_watermark (rolled_up_to) values ('epoch')`,
     ],
   },
+  { name: '003-ledger-functions', up: ledgerFunctions },
 ];
