@@ -43,7 +43,9 @@ await runProcess(async () => {
   }
   const { DATABASE_URL: connectionString } = readCommandConfig(readEnvironment());
   if (connectionString === undefined) {
-    throw new ConfigError([{ name: 'DATABASE_URL', reason: 'is required; the embedded start (npm start) migrates by itself' }]);
+    throw new ConfigError([
+      { name: 'DATABASE_URL', reason: 'is required; the embedded start (npm start) migrates by itself' },
+    ]);
   }
   await waitForDatabase(connectionString);
   for (const { schema, migrations } of parts) {
@@ -61,7 +63,9 @@ await runProcess(async () => {
         if (pending.length > 0) process.exitCode = 1;
         else tell(`${schema}: up to date`);
       } else {
-        const applied = await migrate(database, migrations, { onApplied: (name) => tell(`${schema}: applied ${name}`) });
+        const applied = await migrate(database, migrations, {
+          onApplied: (name) => tell(`${schema}: applied ${name}`),
+        });
         if (applied.length === 0) tell(`${schema}: up to date`);
       }
     } finally {

@@ -27,7 +27,9 @@ function holder(folder: string) {
     const { openDataFolder } = await import(${JSON.stringify(fileURLToPath(new URL('./data-folder.ts', import.meta.url)))});
     try { const open = await openDataFolder(${JSON.stringify(folder)}); console.log('open'); setInterval(() => open.path, 1000); }
     catch (error) { console.log(error.message); }`;
-  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const said = new Promise<string>((resolve) => createInterface(child.stdout).once('line', resolve));
   return {
@@ -65,7 +67,9 @@ describe('a data folder', () => {
     const first = await openDataFolder(folder);
     const refusal = await openDataFolder(folder).catch((error: Error) => error);
     expect(refusal).toBeInstanceOf(ConfigError);
-    expect((refusal as Error).message).toBe(`data folder ${folder} is in use by process ${process.pid}; stop it or set DATA_DIR`);
+    expect((refusal as Error).message).toBe(
+      `data folder ${folder} is in use by process ${process.pid}; stop it or set DATA_DIR`,
+    );
     first.close();
     (await openDataFolder(folder)).close();
   });
@@ -92,7 +96,9 @@ describe('a data folder', () => {
     const file = newFolder();
     await writeFile(file, 'a file');
     await expect(openDataFolder(file)).rejects.toThrow(/^data folder .* cannot be used: .*set DATA_DIR/);
-    await expect(openDataFolder(path.join(file, 'below'))).rejects.toThrow(/^data folder .* cannot be used: .*set DATA_DIR/);
+    await expect(openDataFolder(path.join(file, 'below'))).rejects.toThrow(
+      /^data folder .* cannot be used: .*set DATA_DIR/,
+    );
   });
 });
 

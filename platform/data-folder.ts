@@ -71,9 +71,15 @@ function takeLock(folder: string): DatabaseSync {
   } catch (error) {
     const { message } = error as Error;
     if (/database is locked/.test(message)) {
-      throw new DataFolderError(`data folder ${folder} is in use by process ${ownerOf(folder)}; stop it or set DATA_DIR`, error);
+      throw new DataFolderError(
+        `data folder ${folder} is in use by process ${ownerOf(folder)}; stop it or set DATA_DIR`,
+        error,
+      );
     }
-    throw new DataFolderError(`data folder ${folder} cannot be used: ${message}; set DATA_DIR to a folder this user may write`, error);
+    throw new DataFolderError(
+      `data folder ${folder} cannot be used: ${message}; set DATA_DIR to a folder this user may write`,
+      error,
+    );
   }
 }
 
@@ -114,7 +120,9 @@ export async function readOrCreateSecret(folder: string, name: string): Promise<
 async function readSecret(file: string): Promise<string> {
   const secret = (await readFile(file, 'utf8')).trim();
   if (secret.length < SECRET_BYTES) {
-    throw new DataFolderError(`${file} holds no secret of at least ${SECRET_BYTES} characters; delete it to have a new one made`);
+    throw new DataFolderError(
+      `${file} holds no secret of at least ${SECRET_BYTES} characters; delete it to have a new one made`,
+    );
   }
   return secret;
 }

@@ -15,11 +15,12 @@ const unreachableCodes = new Set([
 ]);
 
 /**
- * SQLSTATEs of a server that cannot serve now: too many connections (53300), statement timeout (57014), shutting down,
- * crashed, starting up (57P01–57P03), idle in a transaction for too long (25P03), and all of class 08.
+ * SQLSTATEs of a server that cannot serve now: statement timeout (57014), shutting down, crashed, starting up
+ * (57P01–57P03), idle in a transaction for too long (25P03), and the classes 08 (connection) and 53 (too many
+ * connections, disk full, out of memory).
  * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-const unavailableStates = new Set(['53300', '57014', '57P01', '57P02', '57P03', '25P03']);
+const unavailableStates = new Set(['57014', '57P01', '57P02', '57P03', '25P03']);
 
 /** What pg says without any code. */
 const unavailableMessages =
@@ -29,7 +30,11 @@ const unavailableMessages =
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code } = error as { code?: unknown };
-  if (typeof code === 'string' && (unreachableCodes.has(code) || unavailableStates.has(code) || /^08...$/.test(code))) return true;
+  if (
+    typeof code === 'string' &&
+    (unreachableCodes.has(code) || unavailableStates.has(code) || /^(08|53)...$/.test(code))
+  )
+    return true;
   if (unavailableMessages.test(error.message)) return true;
   // MikroORM wraps pg's errors, Node wraps the tries of several addresses.
   if (error instanceof AggregateError) return error.errors.some(isDatabaseUnavailable);

@@ -70,7 +70,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     application_name: `agent-supergraph:${options.schema}`,
     query_timeout: options.embedded ? statementTimeoutMs : statementTimeoutMs + CLIENT_TIMEOUT_MARGIN_MS,
     // Sent with the connection's first packet, so it needs no SET and holds behind a pooler in session mode.
-    ...(options.embedded ? {} : { statement_timeout: statementTimeoutMs, idle_in_transaction_session_timeout: statementTimeoutMs }),
+    ...(options.embedded
+      ? {}
+      : { statement_timeout: statementTimeoutMs, idle_in_transaction_session_timeout: statementTimeoutMs }),
     onPoolCreated: (pool) => (created = pool),
   };
   const orm = new MikroORM({
@@ -110,7 +112,8 @@ class PooledDatabase implements Database {
       const result = await work((text, values) => run(client, text, values));
       // PostgreSQL answers COMMIT with ROLLBACK when a statement failed before, even if its error was caught.
       const { command } = await client.query('commit').catch(rethrowTranslated);
-      if (command !== 'COMMIT') throw new Error('the transaction was rolled back because one of its statements had failed');
+      if (command !== 'COMMIT')
+        throw new Error('the transaction was rolled back because one of its statements had failed');
       return result;
     } catch (error) {
       await client.query('rollback').catch((rollbackError: Error) => (broken = rollbackError));
@@ -125,15 +128,7 @@ class PooledDatabase implements Database {
   }
 
   async ping(signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
-    const { promise: aborted, reject } = Promise.withResolvers<never>();
-    const abort = (): void => reject(signal?.reason);
-    signal?.addEventListener('abort', abort);
-    try {
-      await Promise.race([this.sql('select 1'), aborted]);
-    } finally {
-      signal?.removeEventListener('abort', abort);
-    }
+    await unlessAborted(this.sql('select 1'), signal);
   }
 
   poolStatus(): { total: number; idle: number; waiting: number } {
@@ -142,6 +137,22 @@ class PooledDatabase implements Database {
 
   async close(): Promise<void> {
     await this.orm.close();
+    // MikroORM leaves a pool alone that it never used itself.
+    if (!this.#pool.ending) await this.#pool.end();
+  }
+}
+
+/** The promise's result, or the signal's reason as soon as that is aborted; the promise goes on unheard. */
+async function unlessAborted<Result>(promise: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  if (signal === undefined) return promise;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 
@@ -150,7 +161,11 @@ const usualTypes = pg.types;
 
 async function run<Row>(queryable: pg.Pool | pg.PoolClient, text: string, values?: readonly unknown[]): Promise<Row[]> {
   try {
-    const result = await queryable.query<Row & pg.QueryResultRow>({ text, values: values as unknown[], types: usualTypes });
+    const result = await queryable.query<Row & pg.QueryResultRow>({
+      text,
+      values: values as unknown[],
+      types: usualTypes,
+    });
     return result.rows;
   } catch (error) {
     throw translateDatabaseError(error);
@@ -183,9 +198,14 @@ export async function waitForDatabase(connectionString: string, options: WaitFor
   for (;;) {
     options.signal?.throwIfAborted();
     const leftMs = deadline - Date.now();
-    const error = await tryOnce(connectionString, Math.max(1, Math.min(CONNECT_TIMEOUT_MS, leftMs)));
+    const error = await unlessAborted(
+      tryOnce(connectionString, Math.max(1, Math.min(CONNECT_TIMEOUT_MS, leftMs))),
+      options.signal,
+    );
     if (error === undefined) return;
-    const final = finalStates.has(String((error as { code?: unknown }).code)) || (error as { code?: unknown }).code === 'ERR_INVALID_URL';
+    const final =
+      finalStates.has(String((error as { code?: unknown }).code)) ||
+      (error as { code?: unknown }).code === 'ERR_INVALID_URL';
     if (final || Date.now() + RETRY_PAUSE_MS >= deadline) {
       const waited = final ? '' : ` within ${timeoutMs / 1000} s`;
       throw new AppError(
@@ -219,7 +239,9 @@ function placeOf(connectionString: string): string {
   try {
     const url = new URL(connectionString);
     const host = url.searchParams.get('host') ?? (url.hostname === '' ? 'localhost' : url.hostname);
-    return host.startsWith('/') ? `${host}${url.pathname}` : `${host}:${url.port === '' ? '5432' : url.port}${url.pathname}`;
+    return host.startsWith('/')
+      ? `${host}${url.pathname}`
+      : `${host}:${url.port === '' ? '5432' : url.port}${url.pathname}`;
   } catch {
     return 'an address that is no URL';
   }

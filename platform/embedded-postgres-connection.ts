@@ -135,7 +135,10 @@ export class EmbeddedConnection implements QueuedConnection {
     clearTimeout(this.#startupTimer);
     const database = parameters.get('database') ?? parameters.get('user') ?? '';
     if (database !== this.#settings.database) {
-      this.expel('3D000', `database "${database}" does not exist; the embedded Postgres has "${this.#settings.database}"`);
+      this.expel(
+        '3D000',
+        `database "${database}" does not exist; the embedded Postgres has "${this.#settings.database}"`,
+      );
       return;
     }
     this.#started = true;

@@ -77,6 +77,8 @@ class FlushingNodeFS extends NodeFS {
     return {
       emscriptenOpts: {
         ...amended.emscriptenOpts,
+        // PGlite goes on after an abort (a PANIC of PostgreSQL, such as a full disk under the write-ahead log).
+        onAbort: (reason: unknown) => this.#onFault(new Error(`the database aborted: ${String(reason)}`)),
         preRun: [
           ...(amended.emscriptenOpts.preRun ?? []),
           (module: unknown) => {
@@ -144,10 +146,14 @@ async function openPGlite(options: EngineOptions, directory: string): Promise<En
   try {
     pglite = await PGlite.create(pgliteOptions);
   } catch (error) {
-    const reason = lastWords.findLast((line) => /FATAL|PANIC|ERROR/.test(line)) ?? String((error as Error).message ?? error);
-    throw new Error(`${directory} could not be opened (${reason.trim()}); it may be damaged: restore a backup, or move it away`, {
-      cause: error,
-    });
+    const reason =
+      lastWords.findLast((line) => /FATAL|PANIC|ERROR/.test(line)) ?? String((error as Error).message ?? error);
+    throw new Error(
+      `${directory} could not be opened (${reason.trim()}); it may be damaged: restore a backup, or move it away`,
+      {
+        cause: error,
+      },
+    );
   }
   const { rows } = await pglite.query<{ server_version: string }>('show server_version');
   return {

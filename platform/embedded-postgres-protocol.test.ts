@@ -33,16 +33,20 @@ describe('units of the wire protocol', () => {
       fc.string({ maxLength: 300 }).map((text) => message('Q', `${text.replaceAll('\0', '')}\0`)),
     );
     fc.assert(
-      fc.property(fc.array(anyMessage, { maxLength: 20 }), fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }), (messages, sizes) => {
-        const stream = Buffer.concat(messages);
-        const pieces: Buffer[] = [];
-        for (let offset = 0, turn = 0; offset < stream.length; turn += 1) {
-          const size = sizes[turn % sizes.length] ?? 1;
-          pieces.push(stream.subarray(offset, offset + size));
-          offset += size;
-        }
-        expect(framesOf(pieces)).toEqual(framesOf([stream]));
-      }),
+      fc.property(
+        fc.array(anyMessage, { maxLength: 20 }),
+        fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }),
+        (messages, sizes) => {
+          const stream = Buffer.concat(messages);
+          const pieces: Buffer[] = [];
+          for (let offset = 0, turn = 0; offset < stream.length; turn += 1) {
+            const size = sizes[turn % sizes.length] ?? 1;
+            pieces.push(stream.subarray(offset, offset + size));
+            offset += size;
+          }
+          expect(framesOf(pieces)).toEqual(framesOf([stream]));
+        },
+      ),
     );
   });
 

@@ -187,7 +187,8 @@ export class FrameReader {
 }
 
 /** Set on a Bind whose unit did not prepare the unnamed statement; whether that matters depends on who ran before. */
-export const BIND_WITHOUT_PARSE = 'a statement must be prepared and run in one go here: all connections share one session';
+export const BIND_WITHOUT_PARSE =
+  'a statement must be prepared and run in one go here: all connections share one session';
 
 function bindRefusal(message: Buffer): string {
   const portalEnd = message.indexOf(0, 5);

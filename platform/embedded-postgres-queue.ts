@@ -1,4 +1,10 @@
-import { abandonUnit, BIND_WITHOUT_PARSE, refusalUnit, statusOfAnswer, type Unit } from './embedded-postgres-protocol.ts';
+import {
+  abandonUnit,
+  BIND_WITHOUT_PARSE,
+  refusalUnit,
+  statusOfAnswer,
+  type Unit,
+} from './embedded-postgres-protocol.ts';
 
 /** Runs one unit synchronously on the one session there is, handing out the answer piece by piece. */
 export type RunUnit = (bytes: Uint8Array, onAnswer: (piece: Uint8Array) => void) => Promise<void>;
@@ -88,7 +94,8 @@ export class DatabaseQueue {
         this.#setOwner(undefined);
         continue;
       }
-      const connection = this.#owner === undefined ? this.#waiting.shift() : this.#ownerHasUnit ? this.#owner : undefined;
+      const connection =
+        this.#owner === undefined ? this.#waiting.shift() : this.#ownerHasUnit ? this.#owner : undefined;
       if (connection === undefined) break;
       await this.#serve(connection);
     }
@@ -123,7 +130,10 @@ export class DatabaseQueue {
 
   #expelOwner(connection: QueuedConnection): void {
     if (this.#owner !== connection || this.#ownerHasUnit) return;
-    connection.expel('25P03', 'terminating connection: it left its transaction idle while others waited for the database');
+    connection.expel(
+      '25P03',
+      'terminating connection: it left its transaction idle while others waited for the database',
+    );
     this.leave(connection);
   }
 

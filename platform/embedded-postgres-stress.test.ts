@@ -32,8 +32,12 @@ describe('the embedded Postgres under load', () => {
   test(
     'gives each of many connections the answers to its own questions',
     async () => {
-      await withClient(database.connectionString, (client) => client.query('create table public.counters (id int primary key, value int not null)'));
-      await withClient(database.connectionString, (client) => client.query('insert into public.counters select i, 0 from generate_series(0, 9) i'));
+      await withClient(database.connectionString, (client) =>
+        client.query('create table public.counters (id int primary key, value int not null)'),
+      );
+      await withClient(database.connectionString, (client) =>
+        client.query('insert into public.counters select i, 0 from generate_series(0, 9) i'),
+      );
       let left = MIXED_QUERIES;
       const increments = await Promise.all(
         Array.from({ length: CONNECTIONS }, (_, index) =>
@@ -66,7 +70,13 @@ describe('the embedded Postgres under load', () => {
         properties: { id: p.integer().primary(), balance: p.integer(), note: p.text() },
       });
       const open = () =>
-        openDatabase({ connectionString: database.connectionString, schema: 'bank', entities: [Account], poolSizeMax: 5, embedded: true });
+        openDatabase({
+          connectionString: database.connectionString,
+          schema: 'bank',
+          entities: [Account],
+          poolSizeMax: 5,
+          embedded: true,
+        });
       const [first, second] = await Promise.all([open(), open()]);
       await first.sql('create schema bank');
       await first.sql('create table bank.accounts (id int primary key, balance int not null, note text not null)');
@@ -157,7 +167,9 @@ describe('kill -9', () => {
         return new Set(rows.map(({ id }) => Number(id)));
       });
       await server.close();
-      console.info(`${acknowledged.size} acknowledged inserts over ${KILLS} kills; started again in ${startMs.toFixed(0)} ms`);
+      console.info(
+        `${acknowledged.size} acknowledged inserts over ${KILLS} kills; started again in ${startMs.toFixed(0)} ms`,
+      );
       expect(acknowledged.size).toBeGreaterThan(100);
       expect([...acknowledged].filter((id) => !ids.has(id))).toEqual([]);
     },
@@ -173,7 +185,9 @@ async function askSomething(client: pg.Client, index: number): Promise<number> {
     const { rows } = await client.query('select $1::text as token, $2::int + 1 as next', [token, index]);
     expect(rows).toEqual([{ token, next: index + 1 }]);
   } else if (kind === 3) {
-    const results = (await client.query(`select '${token}' as a; select '${token}!' as b`)) as unknown as pg.QueryResult[];
+    const results = (await client.query(
+      `select '${token}' as a; select '${token}!' as b`,
+    )) as unknown as pg.QueryResult[];
     expect(results.map(({ rows }) => rows)).toEqual([[{ a: token }], [{ b: `${token}!` }]]);
   } else if (kind === 4) {
     const { rows } = await client.query('select i, $1::text as token from generate_series(1, 500) i', [token]);
@@ -187,7 +201,9 @@ async function askSomething(client: pg.Client, index: number): Promise<number> {
   } else if (kind === 7) {
     return incrementTwice(client, randomInt(2) === 0);
   } else {
-    const several = Array.from({ length: 5 }, (_, row) => client.query('select $1::text as token', [`${token}/${row}`]));
+    const several = Array.from({ length: 5 }, (_, row) =>
+      client.query('select $1::text as token', [`${token}/${row}`]),
+    );
     const answers = (await Promise.all(several)).map(({ rows }) => rows[0].token as string);
     expect(answers).toEqual([0, 1, 2, 3, 4].map((row) => `${token}/${row}`));
   }
@@ -228,7 +244,11 @@ async function withClient<Result>(
 
 const inserter = fileURLToPath(new URL('../test/durable-inserter.ts', import.meta.url));
 
-async function runAndKill(folder: string, acknowledged: Set<number>, when: { untilLine: string; afterMs: number }): Promise<void> {
+async function runAndKill(
+  folder: string,
+  acknowledged: Set<number>,
+  when: { untilLine: string; afterMs: number },
+): Promise<void> {
   const child: ChildProcess = spawn(process.execPath, [inserter, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
   if (child.stdout === null) throw new Error('no standard output');
   const reached = Promise.withResolvers<void>();

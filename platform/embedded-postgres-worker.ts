@@ -77,7 +77,13 @@ async function serve(): Promise<void> {
   const server = createServer((socket) => {
     if (connections.size >= settings.connectionsMax) {
       socket.on('error', () => undefined);
-      socket.end(errorResponse('FATAL', '53300', `sorry, too many clients: the embedded Postgres takes ${settings.connectionsMax}`));
+      socket.end(
+        errorResponse(
+          'FATAL',
+          '53300',
+          `sorry, too many clients: the embedded Postgres takes ${settings.connectionsMax}`,
+        ),
+      );
       return;
     }
     connectionCount += 1;

@@ -184,7 +184,9 @@ class Supervisor {
 
   /** Resolves when the worker reports that it serves (with the server's version) or has made the database. */
   #runWorker(task: WorkerSettings['task']): Promise<string> {
-    const worker = new Worker(new URL('./embedded-postgres-worker.ts', import.meta.url), { workerData: { ...this.#settings, task } });
+    const worker = new Worker(new URL('./embedded-postgres-worker.ts', import.meta.url), {
+      workerData: { ...this.#settings, task },
+    });
     if (task === 'serve') this.#worker = worker;
     return new Promise<string>((resolve, reject) => {
       let serves = false;
@@ -224,7 +226,10 @@ class Supervisor {
   #stopRunaway(): void {
     const since = this.#settings.runningSince[0] ?? 0;
     if (since === 0 || Date.now() - since < this.#statementTimeoutMs) return;
-    this.#options.logger?.error({ statementTimeoutMs: this.#statementTimeoutMs }, 'a statement ran too long: the embedded Postgres is restarted');
+    this.#options.logger?.error(
+      { statementTimeoutMs: this.#statementTimeoutMs },
+      'a statement ran too long: the embedded Postgres is restarted',
+    );
     void this.#worker?.terminate();
   }
 }

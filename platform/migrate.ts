@@ -27,7 +27,11 @@ interface AppliedRow {
  * @returns the names of the migrations this call applied
  * @throws Error when an applied migration's statements differ from those recorded
  */
-export async function migrate(database: Database, migrations: readonly Migration[], options: MigrateOptions = {}): Promise<string[]> {
+export async function migrate(
+  database: Database,
+  migrations: readonly Migration[],
+  options: MigrateOptions = {},
+): Promise<string[]> {
   checkNames(migrations);
   const table = `${quoted(database.schema)}.migrations`;
   await makeTable(database, table);
@@ -57,7 +61,9 @@ async function applyOne(sql: Sql, table: string, migration: Migration): Promise<
   const checksum = checksumOf(migration);
   if (row !== undefined) {
     if (row.checksum === checksum) return false;
-    throw new Error(`migration ${migration.name} was changed after it had been applied; restore it and add a new one instead`);
+    throw new Error(
+      `migration ${migration.name} was changed after it had been applied; restore it and add a new one instead`,
+    );
   }
   for (const statement of migration.up) await sql(statement);
   await sql(`insert into ${table} (name, checksum) values ($1, $2)`, [migration.name, checksum]);

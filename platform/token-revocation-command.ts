@@ -51,11 +51,15 @@ function readToken(tokenOrId: string): { jti: string; expiresAt: Date } {
     if (jti === undefined) throw new Error('it has no jti');
     return { jti, expiresAt: exp === undefined ? farAway : new Date(exp * 1000) };
   } catch (error) {
-    throw new AppError('INVALID_INPUT', `--revoke: this token cannot be read (${(error as Error).message}).`, { cause: error });
+    throw new AppError('INVALID_INPUT', `--revoke: this token cannot be read (${(error as Error).message}).`, {
+      cause: error,
+    });
   }
 }
 
-async function reachDatabase(options: RevocationCommandOptions): Promise<{ connectionString: string; embedded: boolean; leave: () => Promise<void> }> {
+async function reachDatabase(
+  options: RevocationCommandOptions,
+): Promise<{ connectionString: string; embedded: boolean; leave: () => Promise<void> }> {
   if (options.databaseUrl !== undefined) {
     await waitForDatabase(options.databaseUrl);
     return { connectionString: options.databaseUrl, embedded: false, leave: async () => undefined };

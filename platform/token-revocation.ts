@@ -122,13 +122,16 @@ export class RevokedTokens {
       this.#failing = false;
     } catch (error) {
       // The last list stays in force, and readiness sees its age; said once, not every second.
-      if (!this.#failing) this.#logger?.warn({ err: error }, 'the revoked tokens cannot be read; the last list stays in force');
+      if (!this.#failing)
+        this.#logger?.warn({ err: error }, 'the revoked tokens cannot be read; the last list stays in force');
       this.#failing = true;
     }
   }
 
   async #purge(): Promise<void> {
-    await this.#database.sql('delete from auth.revoked_tokens where expires_at < now() - make_interval(secs => $1)', [KEEP_EXPIRED_SECONDS]);
+    await this.#database.sql('delete from auth.revoked_tokens where expires_at < now() - make_interval(secs => $1)', [
+      KEEP_EXPIRED_SECONDS,
+    ]);
     this.#purgedAtMs = Date.now();
   }
 }

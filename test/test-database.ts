@@ -30,9 +30,12 @@ const serverUrl = process.env['TEST_DATABASE_URL'];
 /** For a title of a skipped suite: `describe.skipIf(realPostgresSkipped)`. */
 export const realPostgresSkipped = serverUrl === undefined || serverUrl === '';
 
-if (realPostgresSkipped) console.info('TEST_DATABASE_URL is not set: skipped on a real PostgreSQL, run on the embedded one only');
+if (realPostgresSkipped)
+  console.info('TEST_DATABASE_URL is not set: skipped on a real PostgreSQL, run on the embedded one only');
 
-export const testDatabaseNames: readonly TestDatabaseName[] = realPostgresSkipped ? ['embedded'] : ['embedded', 'postgres'];
+export const testDatabaseNames: readonly TestDatabaseName[] = realPostgresSkipped
+  ? ['embedded']
+  : ['embedded', 'postgres'];
 
 /** All of them, for a suite that goes through them itself. */
 export async function openTestDatabases(): Promise<TestDatabase[]> {
