@@ -19,19 +19,27 @@ class RawSocket {
   readonly #socket: WebSocket;
   readonly messages: Message[] = [];
   readonly closed: Promise<{ code: number; reason: string }>;
+  readonly #opened: Promise<unknown>;
 
   constructor(gateway: TestGateway, headers: Record<string, string> = {}) {
     this.#socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', { headers });
     this.#socket.on('message', (data) => this.messages.push(JSON.parse(String(data)) as Message));
+    // From the start: it may be open before anyone asks.
+    this.#opened = new Promise((resolve, reject) => this.#socket.once('open', resolve).once('error', reject));
+    this.#opened.catch(() => undefined);
     this.closed = new Promise((resolve) =>
       this.#socket.on('close', (code, reason) => resolve({ code, reason: String(reason) })),
     );
   }
 
   async open(payload?: Record<string, unknown>): Promise<this> {
-    await new Promise((resolve, reject) => this.#socket.once('open', resolve).once('error', reject));
+    await this.#opened;
     this.send({ type: 'connection_init', payload });
     return this;
+  }
+
+  async opened(): Promise<void> {
+    await this.#opened;
   }
 
   send(message: Message): void {
@@ -127,10 +135,10 @@ describe('who comes in', () => {
   });
 
   test('over WebSocket: subscribing before the handshake closes with 4401, silence with 4408', async () => {
-    const gateway = await start({ graphql: { limits: { connectionInitTimeoutMs: 100 } } });
+    const gateway = await start({ graphql: { limits: { connectionInitTimeoutMs: 500 } } });
     const hasty = new RawSocket(gateway);
     const silent = new RawSocket(gateway);
-    await sleep(50);
+    await hasty.opened();
     hasty.send({ type: 'subscribe', id: '1', payload: { query: '{ nothing }' } });
     expect((await hasty.closed).code).toBe(4401);
     expect((await silent.closed).code).toBe(4408);

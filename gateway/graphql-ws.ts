@@ -120,10 +120,6 @@ export function serveWebSockets(fastify: FastifyInstance, options: WebSocketOpti
           requestId,
           traceparent: typeof traceparent === 'string' ? traceparent : undefined,
         };
-        logger.info(
-          { requestId, caller: caller.subject, operation: operation.name, kind: operation.kind },
-          'websocket operation',
-        );
         executions.set(args, { supergraph: current, operation, request, session });
         return args;
       } catch (error) {
@@ -131,8 +127,8 @@ export function serveWebSockets(fastify: FastifyInstance, options: WebSocketOpti
       }
     },
     // As streams, all of them: `complete` from the client then aborts a query as it does a subscription.
-    execute: (args) => run(executions, args, lifecycle) as never,
-    subscribe: (args) => run(executions, args, lifecycle) as never,
+    execute: (args) => run(executions, args, options) as never,
+    subscribe: (args) => run(executions, args, options) as never,
     onNext: (_context, _id, _payload, _args, result) => result as never,
     onError: (_context, _id, _payload, errors) => errors.map((error) => wordError(error, logger)),
   });
@@ -234,18 +230,41 @@ function readConnectionParams(params: Readonly<Record<string, unknown>> | undefi
   return headers;
 }
 
-function run(executions: WeakMap<ExecutionArgs, Execution>, args: ExecutionArgs, lifecycle: Lifecycle | undefined) {
+function run(
+  executions: WeakMap<ExecutionArgs, Execution>,
+  args: ExecutionArgs,
+  { lifecycle, logger }: WebSocketOptions,
+) {
   const execution = executions.get(args);
   if (execution === undefined) throw new Error('The arguments are not those of an accepted operation.');
   const { supergraph, operation, request, session } = execution;
-  const results = runAsStream(supergraph, operation, request, session.signal);
-  return lifecycle === undefined ? results : tracked(results, lifecycle);
+  const startedAt = performance.now();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  void lifecycle?.track(promise);
+  let results = 0;
+  const end = () => {
+    resolve();
+    const { requestId, caller } = request;
+    const durationMs = Math.round((performance.now() - startedAt) * 10) / 10;
+    logger.info(
+      { requestId, caller: caller.subject, operation: operation.name, kind: operation.kind, results, durationMs },
+      'websocket operation',
+    );
+  };
+  return observed(runAsStream(supergraph, operation, request, session.signal), () => (results += 1), end);
 }
 
-/** A stop waits for the operations of its sockets, as it does for HTTP requests. */
-function tracked<Result>(results: AsyncIterableIterator<Result>, lifecycle: Lifecycle): AsyncIterableIterator<Result> {
-  const { promise, resolve: end } = Promise.withResolvers<void>();
-  void lifecycle.track(promise);
+/** The same results; `onEnd` is called once, whoever ends them. A stop waits for it, and it makes the log line. */
+function observed<Result>(
+  results: AsyncIterableIterator<Result>,
+  onResult: () => void,
+  onEnd: () => void,
+): AsyncIterableIterator<Result> {
+  let ended = false;
+  const end = () => {
+    if (!ended) onEnd();
+    ended = true;
+  };
   return {
     [Symbol.asyncIterator]() {
       return this;
@@ -254,6 +273,7 @@ function tracked<Result>(results: AsyncIterableIterator<Result>, lifecycle: Life
       try {
         const result = await results.next();
         if (result.done === true) end();
+        else onResult();
         return result;
       } catch (error) {
         end();
