@@ -45,11 +45,9 @@ export interface ModelEntry {
 }
 
 const name = z.string().min(1).max(200);
-const amount = z
-  .string()
-  .regex(/^\d{1,9}(\.\d{1,12})?$/, {
-    error: 'must be US dollars per million tokens as a decimal in quotes, such as "2.50"',
-  });
+const amount = z.string().regex(/^\d{1,9}(\.\d{1,12})?$/, {
+  error: 'must be US dollars per million tokens as a decimal in quotes, such as "2.50"',
+});
 const tokens = z.int().positive().nullable();
 
 const entrySchema = z.strictObject({
@@ -184,6 +182,19 @@ function readJson(path: string): { text: string; json: unknown } {
   } catch (error) {
     throw new ConfigError([problem(path, '', `is not JSON (${(error as Error).message})`)]);
   }
+}
+
+/** What a vendor's model can write at most, by the vendor's own name for it; for `createProviders`. */
+export function outputTokensMaxOf(
+  models: readonly ModelEntry[],
+  provider: ProviderName,
+): (name: string) => number | undefined {
+  const byName = new Map<string, number>();
+  for (const entry of models) {
+    if (entry.provider !== provider || entry.maxOutputTokens === null) continue;
+    for (const name of [entry.name, ...entry.snapshots]) byName.set(name, entry.maxOutputTokens);
+  }
+  return (name) => byName.get(name);
 }
 
 const problem = (file: string, field: string, reason: string): SettingProblem => ({

@@ -3,16 +3,19 @@ const comparedLengthMax = 48;
 
 /** Levenshtein's distance: the fewest characters to insert, delete or replace. */
 export function editDistance(left: string, right: string): number {
-  let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
+  const width = right.length + 1;
+  let previous = Uint32Array.from({ length: width }, (_, index) => index);
+  let current = new Uint32Array(width);
   for (let row = 1; row <= left.length; row += 1) {
-    const current = [row];
-    for (let column = 1; column <= right.length; column += 1) {
-      const replaced = (previous[column - 1] ?? 0) + (left[row - 1] === right[column - 1] ? 0 : 1);
-      current.push(Math.min((previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1, replaced));
+    const character = left.charCodeAt(row - 1);
+    current[0] = row;
+    for (let column = 1; column < width; column += 1) {
+      const replaced = (previous[column - 1] as number) + (character === right.charCodeAt(column - 1) ? 0 : 1);
+      current[column] = Math.min((previous[column] as number) + 1, (current[column - 1] as number) + 1, replaced);
     }
-    previous = current;
+    [previous, current] = [current, previous];
   }
-  return previous[right.length] ?? 0;
+  return previous[right.length] as number;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { loadModels, outputTokensMaxOf } from '../model-catalogue-file.ts';
 import type { LocalModels } from '../model-catalogue.ts';
 import { AnthropicProvider } from './anthropic.ts';
 import { BundledProvider } from './bundled.ts';
@@ -26,7 +27,7 @@ export interface ProviderSettings {
   readonly bundled?: boolean | undefined;
   /** Wait between the words of the demo model's streams, in milliseconds. Default 15. */
   readonly demoWordDelayMs?: number | undefined;
-  /** The most an Anthropic model can write, for requests that set no limit; the catalogue knows. */
+  /** The most an Anthropic model can write, for requests that set no limit. Default: as models.json says. */
   readonly outputTokensMax?: ((model: string) => number | undefined) | undefined;
 }
 
@@ -43,10 +44,8 @@ export function createProviders(settings: ProviderSettings): CreatedProviders {
   const providers = new Map<ProviderName, Provider>();
   if (settings.openai !== undefined) providers.set('openai', createOpenAiProvider({ ...settings.openai, deadlines }));
   if (settings.anthropic !== undefined) {
-    providers.set(
-      'anthropic',
-      new AnthropicProvider({ ...settings.anthropic, deadlines, outputTokensMax: settings.outputTokensMax }),
-    );
+    const outputTokensMax = settings.outputTokensMax ?? outputTokensMaxOf(loadModels(), 'anthropic');
+    providers.set('anthropic', new AnthropicProvider({ ...settings.anthropic, deadlines, outputTokensMax }));
   }
   if (settings.deepseek !== undefined)
     providers.set('deepseek', createDeepSeekProvider({ ...settings.deepseek, deadlines }));

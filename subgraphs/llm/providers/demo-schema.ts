@@ -7,7 +7,7 @@ type Schema = Readonly<Record<string, unknown>>;
 /** Deeper schemas, such as ones that contain themselves, end in null or nothing. */
 const depthMax = 12;
 /** Most values built, so that a schema that contains itself many times over ends too. */
-const valuesMax = 2000;
+const valuesMax = 1000;
 const itemsMax = 100;
 const textLengthMax = 20_000;
 
@@ -58,7 +58,10 @@ function jsonIn(text: string): Record<string, unknown> {
   }
 }
 
-function resolve(schema: Schema, root: Schema): Schema {
+/** Follows references and joins `allOf`; each step takes from the budget, as both may lead back to themselves. */
+function resolve(schema: Schema, source: Pick<Source, 'root' | 'budget'>): Schema {
+  source.budget.left -= 1;
+  if (source.budget.left < 0) return {};
   let current = schema;
   for (let step = 0; step < depthMax && typeof current['$ref'] === 'string'; step += 1) {
     const path = current['$ref']
@@ -68,14 +71,14 @@ function resolve(schema: Schema, root: Schema): Schema {
     const target = path.reduce<unknown>((value, key) => {
       const name = key.replaceAll('~1', '/').replaceAll('~0', '~');
       return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
-    }, root);
+    }, source.root);
     current = isObject(target) ? target : {};
   }
   const parts = current['allOf'];
   if (!Array.isArray(parts)) return current;
   const { allOf: _, ...rest } = current;
   return parts.reduce<Schema>(
-    (merged, part: unknown) => (isObject(part) ? merge(merged, resolve(part, root)) : merged),
+    (merged, part: unknown) => (isObject(part) ? merge(merged, resolve(part, source)) : merged),
     rest,
   );
 }
@@ -84,7 +87,7 @@ const merge = (left: Schema, right: Schema): Schema => ({
   ...left,
   ...right,
   properties: { ...objectOf(left['properties']), ...objectOf(right['properties']) },
-  required: [...stringsIn(left['required']), ...stringsIn(right['required'])],
+  required: [...new Set([...stringsIn(left['required']), ...stringsIn(right['required'])])],
 });
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -104,7 +107,7 @@ function typeOf(schema: Schema): string {
 function build(written: Schema, name: string, source: Source, depth: number): unknown {
   source.budget.left -= 1;
   if (depth > depthMax || source.budget.left < 0) return null;
-  const schema = resolve(written, source.root);
+  const schema = resolve(written, source);
   if ('const' in schema) return schema['const'];
   const explicit = explicitValue(name, source);
   if (Array.isArray(schema['enum'])) return chooseEnum(schema['enum'], explicit, source.text);

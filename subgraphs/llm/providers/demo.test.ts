@@ -198,6 +198,7 @@ describe('an instance of a schema', () => {
       priority: 'high',
       done: false,
     });
+    expect(instanceOf({ allOf: [{ $ref: '#' }] }, 'x')).toEqual({});
     expect(instanceOf(schema, 'call it with {"title": "Milk", "done": true}')).toEqual({ title: 'Milk', done: true });
   });
 

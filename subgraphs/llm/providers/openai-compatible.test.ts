@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { mockEmbedding } from '#test/mock-upstream/openai-wire.ts';
 import { startMockUpstream, type MockUpstream } from '#test/mock-upstream/server.ts';
@@ -399,17 +400,18 @@ describe('a local server’s models', () => {
   });
 
   it('are given with a reason, and no rejection, when the server is gone or silent', async () => {
-    const gone = new LocalProvider({ baseUrl: 'http://127.0.0.1:1/v1' });
+    const gone = new LocalProvider({ baseUrl: 'http://127.0.0.1:1/v1', modelsTimeoutMs: 10_000 });
     expect(await gone.list()).toMatchObject({
       names: [],
       reason: expect.stringMatching(/cannot be reached.*LOCAL_LLM_BASE_URL/),
     });
     await gone.close();
-    const silent = await startMockUpstream();
-    const slow = new LocalProvider({ baseUrl: silent.openaiBaseUrl, modelsTimeoutMs: 40 });
-    silent.setModels(['x']);
-    expect(await slow.list()).toMatchObject({ names: ['x'] });
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await new Promise((resolve) => silent.once('listening', resolve));
+    const { port } = silent.address() as { port: number };
+    const slow = new LocalProvider({ baseUrl: `http://127.0.0.1:${port}/v1`, modelsTimeoutMs: 40 });
+    expect(await slow.list()).toMatchObject({ names: [], reason: expect.stringContaining('40 ms') });
     await slow.close();
-    await silent.close();
+    silent.close();
   });
 });

@@ -9,8 +9,8 @@ import type { ChatMessage, ProviderRequest, ReasoningEffort, ResponseFormat, Too
 export interface OpenAiDialect extends Vendor {
   readonly maxTokensField: (model: string) => 'max_tokens' | 'max_completion_tokens';
   readonly systemRole: (model: string) => 'system' | 'developer';
-  /** The request's fields for a reasoning effort; throws where there are none. */
-  readonly reasoning: (effort: ReasoningEffort) => Readonly<Record<string, unknown>>;
+  /** The request's fields for a reasoning effort. */
+  readonly reasoning: (effort: ReasoningEffort, model: string) => Readonly<Record<string, unknown>>;
   /** What it lacks, each with the words of the refusal. */
   readonly lacks: {
     readonly seed?: string;
@@ -61,7 +61,8 @@ export function chatRequestBody(dialect: OpenAiDialect, request: ProviderRequest
     if (lacks.serialToolCalls === undefined) set('parallel_tool_calls', request.parallelToolCalls);
   }
   set('response_format', responseFormatBody(dialect, request.responseFormat));
-  if (request.reasoning?.effort !== undefined) Object.assign(body, dialect.reasoning(request.reasoning.effort));
+  if (request.reasoning?.effort !== undefined)
+    Object.assign(body, dialect.reasoning(request.reasoning.effort, request.model));
   if (request.stop !== undefined && request.stop.length > 0) set('stop', request.stop);
   set('temperature', request.temperature);
   set('top_p', request.topP);

@@ -20,7 +20,8 @@ const dialect: OpenAiDialect = {
   urlSetting: 'OPENAI_BASE_URL',
   maxTokensField: (model) => (isOldModel(model) ? 'max_tokens' : 'max_completion_tokens'),
   systemRole: (model) => (isReasoningModel(model) ? 'developer' : 'system'),
-  reasoning: (effort) => ({ reasoning_effort: effort }),
+  // "Do not think" is what older models do anyway, and they refuse the word.
+  reasoning: (effort, model) => (effort === 'none' && isOldModel(model) ? {} : { reasoning_effort: effort }),
   lacks: { reasoningTokens: 'takes no number of reasoning tokens; use `reasoning.effort`' },
   returnsReasoning: false,
   endsWithoutMarker: false,
