@@ -33,7 +33,7 @@ describe.each(testDatabaseNames)('the usage ledger on %s', (name) => {
   });
 
   const start = async (settings: LedgerSettings = {}, on: Database = database): Promise<UsageLedger> => {
-    const ledger = new UsageLedger(on, silentLogger, settings);
+    const ledger = new UsageLedger(on, silentLogger, { closePatienceMs: 20, ...settings });
     await ledger.start();
     ledgers.push(ledger);
     return ledger;
@@ -264,7 +264,7 @@ describe.each(testDatabaseNames)('the usage ledger on %s', (name) => {
   });
 
   it('leaves what it has open to others when it closes', async () => {
-    const leaving = new UsageLedger(database, silentLogger);
+    const leaving = new UsageLedger(database, silentLogger, { closePatienceMs: 20 });
     await leaving.start();
     const left = await open(leaving);
     await leaving.close();

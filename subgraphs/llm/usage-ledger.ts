@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '#platform/database.ts';
 import { AppError } from '#platform/errors.ts';
 import type { Logger } from '#platform/logging.ts';
@@ -40,6 +41,8 @@ export interface LedgerSettings extends Partial<LeaseSettings> {
   readonly openPatienceMs?: number;
   /** The same for a settlement, whose answer is already paid for. Default 15,000. */
   readonly settlePatienceMs?: number;
+  /** How long closing waits for open requests to be settled, in milliseconds. Default 3,000. */
+  readonly closePatienceMs?: number;
   /** Batches of each kind written at the same time. Default 1. */
   readonly lanes?: number;
 }
@@ -50,6 +53,7 @@ const checkpointRowsMax = 1_000;
 const purgeIntervalMs = 60_000;
 /** Settlements that outlived their patience and are still tried, so that the money is not forgotten. */
 const lateMax = 10_000;
+const lateAnswerCharsMax = 16_384;
 
 /**
  * The book of what was asked of providers and what it cost. The order is what makes it complete: `open` is durable
@@ -65,6 +69,7 @@ export class UsageLedger {
   readonly #running = new Map<string, OpenRequest>();
   readonly #late: SettleRow[] = [];
   readonly #checkpointIntervalMs: number;
+  readonly #closePatienceMs: number;
   #jobs: BackgroundJob[] = [];
 
   constructor(database: Database, logger: Logger, settings: LedgerSettings = {}) {
@@ -72,6 +77,7 @@ export class UsageLedger {
     this.#logger = logger;
     this.#lease = new ProcessLease(database, logger, settings);
     this.#checkpointIntervalMs = settings.checkpointIntervalMs ?? 1_000;
+    this.#closePatienceMs = settings.closePatienceMs ?? 3_000;
     const { backlogMax = 10_000, lanes = 1, openPatienceMs = 5_000, settlePatienceMs = 15_000 } = settings;
     const limits = { itemsMax: batchItemsMax, bytesMax: batchBytesMax, backlogMax, lanes };
     this.#opens = new BatchWriter({ ...limits, patienceMs: openPatienceMs, write: (rows) => this.#writeOpens(rows) });
@@ -101,8 +107,13 @@ export class UsageLedger {
     ];
   }
 
-  /** Stops the background work. Requests still open are left to be settled by others, at once. */
+  /**
+   * Stops the background work. What was aborted before gets a moment to settle itself; requests still open after that
+   * are left to be settled by others, at once.
+   */
   async close(): Promise<void> {
+    const deadline = performance.now() + this.#closePatienceMs;
+    while (this.#running.size > 0 && performance.now() < deadline) await sleep(10);
     for (const job of this.#jobs) await job.stop();
     if (this.#late.length > 0) await this.#settleLate();
     await this.#lease.stop();
@@ -281,7 +292,9 @@ export class UsageLedger {
       return;
     }
     this.#logger.error({ err: error, request: row.id, status: row.status }, 'a settlement waits for the database');
-    this.#late.push({ ...row, answer: null });
+    // A long answer is not worth its memory: its key is free again then.
+    const answer = row.answer !== null && row.answer.length <= lateAnswerCharsMax ? row.answer : null;
+    this.#late.push({ ...row, answer });
   }
 
   async #settleLate(): Promise<void> {
