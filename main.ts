@@ -1,7 +1,7 @@
 /** Everything in one process and on one port: `npm start`. */
 import { readEmbeddedConfig, type EmbeddedConfig } from './config.ts';
 import { openGateway } from './gateway/main.ts';
-import { createInProcessTransport } from './gateway/transports/in-process.ts';
+import { createInProcessTransport } from './platform/in-process-transport.ts';
 import { ConfigError, readEnvironment } from './platform/config.ts';
 import { openDataFolder, type DataFolder } from './platform/data-folder.ts';
 import { openDatabase, waitForDatabase } from './platform/database.ts';

@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FormattedExecutionResult } from 'graphql';
-import type { ServerResponse } from 'node:http';
 import type { Caller } from '#platform/caller.ts';
 import { AppError } from '#platform/errors.ts';
 import type { Logger } from '#platform/logging.ts';
+import { SseResponse } from '#platform/sse-response.ts';
 import { runAsStream, type ClientPreparation } from './client-operation.ts';
 import { abortReason, type ClientSession } from './client-session.ts';
 import { fromAppError, maskExecutionErrors } from './graphql-errors.ts';
@@ -20,9 +20,6 @@ export interface EventsOptions {
   readonly caller: Caller;
   readonly logger: Logger;
 }
-
-// Proxies close what is silent for a minute; some for half of that.
-const pingIntervalMs = 12_000;
 
 /**
  * Answers one operation as graphql-sse's distinct connection: `next` events, then `complete`
@@ -41,26 +38,15 @@ export async function streamAsEvents({
 }: EventsOptions): Promise<void> {
   const { signal } = session;
   const requestId = request.id;
-  reply.hijack();
-  const { raw } = reply;
-  raw.writeHead(200, {
-    ...(reply.getHeaders() as Record<string, string>),
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-cache, no-transform',
-    'x-accel-buffering': 'no',
-  });
-  raw.flushHeaders();
-  // Small events are worth nothing late.
-  raw.socket?.setNoDelay(true);
   const onClose = () => session.end(new AppError('CLIENT_CLOSED_REQUEST', 'The client left the stream.'));
-  raw.once('close', onClose);
-  const ping = setInterval(() => raw.write(':\n\n'), pingIntervalMs);
+  reply.raw.once('close', onClose);
+  const response = new SseResponse(reply, signal);
 
-  const send = (result: FormattedExecutionResult): boolean =>
-    raw.write(`event: next\ndata: ${JSON.stringify(result)}\n\n`);
+  const send = (result: FormattedExecutionResult) =>
+    response.write(`event: next\ndata: ${JSON.stringify(result)}\n\n`);
   try {
     if (prepared.operation === undefined) {
-      send({ errors: prepared.errors });
+      await send({ errors: prepared.errors });
     } else {
       const traceparent = request.headers['traceparent'];
       const context = {
@@ -70,36 +56,19 @@ export async function streamAsEvents({
         traceparent: typeof traceparent === 'string' ? traceparent : undefined,
       };
       for await (const result of runAsStream(supergraph, prepared.operation, context, signal)) {
-        if (!send(result)) await drained(raw, signal);
+        await send(result);
       }
     }
   } catch (error) {
-    send({
+    void send({
       errors: signal.aborted
         ? [fromAppError(abortReason(signal), requestId)]
         : maskExecutionErrors([error], { requestId, logger }),
     });
   } finally {
-    clearInterval(ping);
-    raw.off('close', onClose);
+    reply.raw.off('close', onClose);
     session.end(new AppError('CLIENT_CLOSED_REQUEST', 'The stream is over.'));
-    raw.end('event: complete\ndata:\n\n');
+    void response.write('event: complete\ndata:\n\n');
+    response.end();
   }
-}
-
-/** Rejects when the signal aborts, as the client that does not read may never drain. */
-function drained(raw: ServerResponse, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onDrain = () => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    };
-    const onAbort = () => {
-      raw.off('drain', onDrain);
-      reject(signal.reason);
-    };
-    if (signal.aborted) return reject(signal.reason);
-    raw.once('drain', onDrain);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
 }

@@ -1,16 +1,13 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { once } from 'node:events';
 import type { Caller } from './caller.ts';
 import { AppError } from './errors.ts';
+import { SseResponse } from './sse-response.ts';
 import type { SubgraphRequest, SubgraphTransport } from './subgraph-transport.ts';
 
 export interface SubgraphHttpOptions {
   /** Of the internal token: see internal-token.ts. */
   readonly verifyCaller: (token: string) => Caller | Promise<Caller>;
 }
-
-// The gateway takes a stream for dead that is silent for longer than a few of these.
-const pingIntervalMs = 15_000;
 
 /**
  * Serves a subgraph at `POST /graphql`: JSON for queries and mutations, and with `accept: text/event-stream` one
@@ -53,27 +50,17 @@ function readRequest(body: unknown, caller: Caller, requestId: string, tracepare
 }
 
 async function streamResults(reply: FastifyReply, results: AsyncIterableIterator<unknown>): Promise<void> {
-  reply.hijack();
-  const { raw } = reply;
-  raw.writeHead(200, {
-    ...(reply.getHeaders() as Record<string, string>),
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-cache, no-transform',
-    'x-accel-buffering': 'no',
-  });
-  raw.flushHeaders();
-  const ping = setInterval(() => raw.write(':\n\n'), pingIntervalMs);
-  const closed = once(raw, 'close');
-  void closed.then(() => results.return?.());
+  const response = new SseResponse(reply);
   try {
     for await (const result of results) {
-      // The reader's pace is ours: nothing is taken from the source while the socket is full.
-      if (!raw.write(`event: next\ndata: ${JSON.stringify(result)}\n\n`)) await Promise.race([once(raw, 'drain'), closed]);
-      if (raw.destroyed) return;
+      await response.write(`event: next\ndata: ${JSON.stringify(result)}\n\n`);
+      if (!response.open) return;
     }
-    raw.write('event: complete\ndata:\n\n');
+    await response.write('event: complete\ndata:\n\n');
+  } catch (error) {
+    // The reader has left; what it aborted with is nobody's news.
+    if (response.open) throw error;
   } finally {
-    clearInterval(ping);
-    raw.end();
+    response.end();
   }
 }

@@ -17,6 +17,7 @@ import { enforceAccess, type Scope } from './access.ts';
 import type { Caller } from './caller.ts';
 import { internalError } from './error-response.ts';
 import { AppError } from './errors.ts';
+import { EventStream } from './event-stream.ts';
 import type { Logger } from './logging.ts';
 import type { SubgraphRequest, SubgraphTransport } from './subgraph-transport.ts';
 
@@ -85,6 +86,13 @@ export function createSubgraph(options: SubgraphOptions): Subgraph {
       : // A formatted error is what GraphQLError.toJSON gives; the transport contract does not tell them apart.
         { ...result, errors: result.errors.map((error) => formatError(error, request, logger)) as unknown as readonly GraphQLError[] };
 
+  async function* openSource(request: SubgraphRequest, signal: AbortSignal): AsyncGenerator<ExecutionResult, void, undefined> {
+    const document = readDocument(request.query);
+    const outcome = 'kind' in document ? await subscribe(executionArgs(document, request, signal)) : { errors: document };
+    if (Symbol.asyncIterator in outcome) yield* outcome as AsyncGenerator<ExecutionResult, void, undefined>;
+    else yield outcome;
+  }
+
   return {
     name,
     schema,
@@ -96,12 +104,11 @@ export function createSubgraph(options: SubgraphOptions): Subgraph {
       return format(await unlessAborted(outcome, signal), request);
     },
     subscribe(request, signal) {
-      return new SubscriptionStream(signal, async (ownSignal) => {
-        const document = readDocument(request.query);
-        if (!('kind' in document)) return format({ errors: document }, request);
-        const outcome = await subscribe(executionArgs(document, request, ownSignal));
-        if (!(Symbol.asyncIterator in outcome)) return format(outcome, request);
-        return mapResults(outcome as AsyncGenerator<ExecutionResult>, (result) => format(result, request));
+      return new EventStream<ExecutionResult, ExecutionResult>({
+        signal,
+        open: (ownSignal) => openSource(request, ownSignal),
+        perEvent: (result) => format(result, request),
+        onFailure: (error) => format({ errors: [asGraphQLError(error)] }, request),
       });
     },
     async ping(signal) {
@@ -150,74 +157,8 @@ function formatError(error: GraphQLError, request: SubgraphRequest, logger: Logg
   return { message: masked.message, ...place, extensions: { ...masked.toExtensions() } };
 }
 
-async function* mapResults(source: AsyncGenerator<ExecutionResult>, map: (result: ExecutionResult) => ExecutionResult) {
-  for await (const result of source) yield map(result);
-}
-
-type StreamSource = (signal: AbortSignal) => Promise<ExecutionResult | AsyncGenerator<ExecutionResult>>;
-
-/**
- * The subscription's results as an iterator whose `return` ends a quiet source too: an async generator alone would
- * queue `return` behind the `next` that waits for an event. It aborts the signal that the source's resolver holds.
- */
-class SubscriptionStream implements AsyncIterableIterator<ExecutionResult> {
-  readonly #open: StreamSource;
-  readonly #controller = new AbortController();
-  readonly #outer: AbortSignal;
-  readonly #onOuterAbort: () => void;
-  readonly #aborted: Promise<IteratorResult<ExecutionResult>>;
-  #source: AsyncGenerator<ExecutionResult> | undefined;
-  #state: 'new' | 'open' | 'done' = 'new';
-
-  constructor(outer: AbortSignal, open: StreamSource) {
-    this.#open = open;
-    this.#outer = outer;
-    this.#onOuterAbort = () => this.#controller.abort(outer.reason);
-    this.#aborted = new Promise((resolve) => {
-      this.#controller.signal.addEventListener('abort', () => resolve({ done: true, value: undefined }), { once: true });
-    });
-    if (outer.aborted) this.#controller.abort(outer.reason);
-    else outer.addEventListener('abort', this.#onOuterAbort, { once: true });
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async next(): Promise<IteratorResult<ExecutionResult>> {
-    if (this.#state === 'done') return { done: true, value: undefined };
-    const result = await Promise.race([this.#advance(), this.#aborted]);
-    if (result.done === true) this.#end();
-    return result;
-  }
-
-  async return(): Promise<IteratorResult<ExecutionResult>> {
-    this.#end();
-    return { done: true, value: undefined };
-  }
-
-  async #advance(): Promise<IteratorResult<ExecutionResult>> {
-    if (this.#state === 'new') {
-      this.#state = 'open';
-      const opened = await this.#open(this.#controller.signal);
-      if (!(Symbol.asyncIterator in opened)) {
-        // Not #end(): its abort would overtake this result in the race of next().
-        this.#state = 'done';
-        this.#outer.removeEventListener('abort', this.#onOuterAbort);
-        return { done: false, value: opened };
-      }
-      this.#source = opened;
-    }
-    if (this.#source === undefined || this.#controller.signal.aborted) return { done: true, value: undefined };
-    return this.#source.next();
-  }
-
-  #end(): void {
-    if (this.#state === 'done') return;
-    this.#state = 'done';
-    this.#outer.removeEventListener('abort', this.#onOuterAbort);
-    this.#controller.abort(new AppError('CLIENT_CLOSED_REQUEST', 'The reader of the subscription left.'));
-    // Not awaited: it may queue behind a pending `next`, which the abort just ended.
-    void this.#source?.return(undefined).catch(() => {});
-  }
-}
+/** A source's own failure, as the error of an operation that has no path. */
+const asGraphQLError = (error: unknown): GraphQLError => {
+  const originalError = error instanceof Error ? error : new Error(String(error));
+  return new GraphQLError(originalError.message, { originalError });
+};

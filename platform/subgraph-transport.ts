@@ -28,9 +28,9 @@ export interface SubgraphTransport {
 
   /**
    * Starts a subscription. The iterable ends when the subgraph completes it. Returning from the iteration, or
-   * aborting the signal, stops the subgraph's source at once, also when no event is under way. The reader's pace is
-   * the source's pace: nothing is dropped and no more than a few events are held. An operation that is refused
-   * yields one result with `errors`.
+   * aborting the signal, stops the subgraph's source at once, also when no event is under way; after an abort, reading
+   * rejects with the signal's reason. The reader's pace is the source's pace: nothing is dropped and no more than a few
+   * events are held. An operation that is refused yields one result with `errors`.
    */
   subscribe(request: SubgraphRequest, signal: AbortSignal): AsyncIterableIterator<ExecutionResult>;
 

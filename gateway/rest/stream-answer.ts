@@ -5,7 +5,7 @@ import { AppError, isErrorCode } from '#platform/errors.ts';
 import type { Logger } from '#platform/logging.ts';
 import type { OperationRequest } from '../prepared-operation.ts';
 import type { CompiledStream } from './compiled-route.ts';
-import { SseResponse } from './sse-response.ts';
+import { SseResponse } from '#platform/sse-response.ts';
 import type { MappedRequest } from './request-mapping.ts';
 import { resultError } from './result-errors.ts';
 import type { StreamEvent } from './route.ts';

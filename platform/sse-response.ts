@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 
 /** Proxies close a connection after 30 or 60 quiet seconds; a comment line keeps it open and means nothing. */
-const pingIntervalMs = 15_000;
+const pingIntervalMs = 12_000;
 /** A client that takes nothing for this long is gone, whatever TCP says. */
 const drainTimeoutMs = 60_000;
 
@@ -14,8 +14,11 @@ const drainTimeoutMs = 60_000;
 export class SseResponse {
   readonly #raw: ServerResponse;
   readonly #ping: NodeJS.Timeout;
+  readonly #stop: AbortSignal | undefined;
 
-  constructor(reply: FastifyReply) {
+  /** @param stop aborting it ends a wait for a client that does not read */
+  constructor(reply: FastifyReply, stop?: AbortSignal) {
+    this.#stop = stop;
     reply.hijack();
     this.#raw = reply.raw;
     for (const [name, value] of Object.entries(reply.getHeaders())) {
@@ -27,6 +30,9 @@ export class SseResponse {
       'cache-control': 'no-cache, no-transform',
       'x-accel-buffering': 'no',
     });
+    // Before the first event, which may be long in coming; and small events are worth nothing late.
+    this.#raw.flushHeaders();
+    this.#raw.socket?.setNoDelay(true);
     this.#ping = setInterval(() => this.#sendPing(), pingIntervalMs);
     this.#ping.unref();
   }
@@ -61,10 +67,18 @@ export class SseResponse {
       await Promise.race([
         once(this.#raw, 'drain', { signal: ended.signal }),
         once(this.#raw, 'close', { signal: ended.signal }),
+        ...(this.#stop === undefined ? [] : [aborted(this.#stop, ended.signal)]),
       ]);
     } finally {
       clearTimeout(timer);
       ended.abort();
     }
   }
+}
+
+function aborted(signal: AbortSignal, listenUntil: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true, signal: listenUntil });
+  });
 }
