@@ -80,7 +80,12 @@ export async function startRestServer(
     server,
     lifecycle,
     reload: (edit) => holder.replace(load(edit(readSchema('supergraph.graphql')))),
-    close: () => server.close(),
+    async close() {
+      const closed = server.close();
+      // fetch opens connections ahead of its requests, which count as busy.
+      server.server.closeAllConnections();
+      await closed;
+    },
   };
 }
 
