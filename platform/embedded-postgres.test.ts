@@ -12,6 +12,9 @@ import { findEmbeddedPostgres, startEmbeddedPostgres, type EmbeddedPostgres } fr
 
 let folder: string;
 let server: EmbeddedPostgres;
+/** One that waits for nobody, apart from the other: a busy machine must not look like a slow client. */
+let impatientFolder: string;
+let impatient: EmbeddedPostgres;
 const clients: pg.Client[] = [];
 
 async function open(options: pg.ClientConfig = {}): Promise<pg.Client> {
@@ -32,15 +35,23 @@ beforeAll(async () => {
     statementTimeoutMs: 3_000,
     idleTransactionTimeoutMs: 1_000,
   });
-  const client = await open();
-  await client.query('create table public.things (id int primary key, text text)');
+  impatientFolder = await emptyDatabaseFolder();
+  impatient = await startEmbeddedPostgres({
+    dataFolder: impatientFolder,
+    statementTimeoutMs: 3_000,
+    idleTransactionTimeoutMs: 2_000,
+  });
+  for (const { connectionString } of [server, impatient]) {
+    const client = await open({ connectionString });
+    await client.query('create table public.things (id int primary key, text text)');
+  }
 });
 afterEach(async () => {
   for (const client of clients.splice(0)) await client.end().catch(() => undefined);
 });
 afterAll(async () => {
-  await server.close();
-  await rm(folder, { recursive: true, force: true });
+  await Promise.all([server.close(), impatient.close()]);
+  for (const each of [folder, impatientFolder]) await rm(each, { recursive: true, force: true });
 });
 
 describe('transactions', () => {
@@ -68,10 +79,12 @@ describe('transactions', () => {
   });
 
   test('that are left idle are ended, so that others get their turn', async () => {
-    const sleeper = await open();
+    const { connectionString } = impatient;
+    const sleeper = await open({ connectionString });
+    const other = await open({ connectionString });
     await sleeper.query('begin');
     await sleeper.query(`insert into public.things values (3, 'lost')`);
-    const { rows } = await (await open()).query('select count(*)::int as count from public.things where id = 3');
+    const { rows } = await other.query('select count(*)::int as count from public.things where id = 3');
     expect(rows).toEqual([{ count: 0 }]);
     await expect(sleeper.query('commit')).rejects.toThrow();
   });
@@ -180,14 +193,19 @@ describe('the protocol', () => {
 
 describe('a statement that runs too long', () => {
   test('is ended by a restart that keeps what was committed', async () => {
-    const client = await open();
+    const { connectionString } = impatient;
+    const client = await open({ connectionString });
     await client.query(`insert into public.things values (8, 'kept')`);
     await expect(client.query('select count(*) from generate_series(1, 1000000000)')).rejects.toThrow();
     await expect
-      .poll(async () => (await (await open()).query('select text from public.things where id = 8')).rows, {
-        timeout: 15_000,
-        interval: 200,
-      })
+      .poll(
+        async () =>
+          (await (await open({ connectionString })).query('select text from public.things where id = 8')).rows,
+        {
+          timeout: 15_000,
+          interval: 200,
+        },
+      )
       .toEqual([{ text: 'kept' }]);
   }, 40_000);
 });
