@@ -239,11 +239,10 @@ function run(
   if (execution === undefined) throw new Error('The arguments are not those of an accepted operation.');
   const { supergraph, operation, request, session } = execution;
   const startedAt = performance.now();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  void lifecycle?.track(promise);
+  const endOfWork = lifecycle?.begin();
   let results = 0;
   const end = () => {
-    resolve();
+    endOfWork?.();
     const { requestId, caller } = request;
     const durationMs = Math.round((performance.now() - startedAt) * 10) / 10;
     logger.info(

@@ -63,7 +63,7 @@ export async function openGateway(options: GatewayOptions): Promise<FastifyInsta
     healthChecks: { database: { ping: (signal) => database.ping(signal), required: true }, ...Object.fromEntries(pings) },
   });
   await registerGraphQL(server, { supergraph, authenticate, production, logger, lifecycle });
-  await registerRest(server, { supergraph, authenticate, logger });
+  registerRest(server, { supergraph, authenticate, logger, lifecycle });
   lifecycle.onClose('gateway', () => server.close());
   return server;
 }

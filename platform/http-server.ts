@@ -48,26 +48,40 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       return typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID();
     },
     logger: false,
+    // What Fastify refuses before a route is known, such as a broken percent escape in the path.
+    frameworkErrors: (error, request, reply) => {
+      request.logged ??= {};
+      reply.header('x-request-id', request.id);
+      sendError(error, request, reply as unknown as FastifyReply, logger);
+    },
     onProtoPoisoning: 'remove',
     onConstructorPoisoning: 'remove',
   });
+
+  // Bodies are JSON; Fastify reads plain text by itself.
+  server.removeContentTypeParser('text/plain');
 
   // An own property each: objects shared between requests would mix their callers up.
   server.decorateRequest('logged', null as unknown as FastifyRequest['logged']);
   server.addHook('onRequest', (request, reply, done) => {
     request.logged = {};
     reply.header('x-request-id', request.id);
+    if (quietRoutes.has(request.routeOptions.url ?? '')) return done();
+    if (lifecycle.draining) {
+      reply.header('connection', 'close');
+      return done(new AppError('SHUTTING_DOWN', 'This process is stopping; try again.', { retryAfterMs: 1000 }));
+    }
+    const end = lifecycle.begin();
+    // Fastify's own onResponse does not come when the client leaves before the end.
+    reply.raw.once('close', () => {
+      end();
+      report(request, reply, logger, metrics);
+    });
     done();
   });
-  server.addHook('onResponse', (request, reply, done) => {
-    const route = request.routeOptions.url ?? 'unknown';
-    const status = reply.raw.statusCode;
-    metrics.httpRequestDuration.observe({ method: request.method, route, status }, reply.elapsedTime / 1000);
-    if (!quietRoutes.has(route)) {
-      const line = { requestId: request.id, method: request.method, route, status, durationMs: Math.round(reply.elapsedTime * 10) / 10, ...request.logged };
-      if (status >= 500) logger.warn(line, 'request');
-      else logger.info(line, 'request');
-    }
+  // What is still connected after the drain has nothing under way: some clients connect ahead of their requests.
+  server.addHook('preClose', (done) => {
+    if (lifecycle.signal.aborted) server.server.closeAllConnections();
     done();
   });
 
@@ -88,7 +102,6 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     return metrics.registry.metrics();
   });
 
-  trackRequests(server, lifecycle);
   return server;
 }
 
@@ -124,14 +137,16 @@ async function drainBody(body: IncomingMessage): Promise<void> {
   });
 }
 
-/** A stop waits for requests under way; one that comes later is told to go elsewhere. */
-function trackRequests(server: FastifyInstance, lifecycle: Lifecycle): void {
-  server.addHook('onRequest', async (request, reply) => {
-    if (quietRoutes.has(request.routeOptions.url ?? '')) return;
-    if (lifecycle.draining) {
-      reply.header('connection', 'close');
-      throw new AppError('SHUTTING_DOWN', 'This process is stopping; try again.', { retryAfterMs: 1000 });
-    }
-    void lifecycle.track(new Promise<void>((resolve) => void reply.raw.once('close', resolve)));
-  });
+/** nginx's number for a client that left; nobody else sees it. */
+const clientLeftStatus = 499;
+
+function report(request: FastifyRequest, reply: FastifyReply, logger: Logger, metrics: Metrics): void {
+  const route = request.routeOptions.url ?? 'unknown';
+  const { method, id: requestId, logged } = request;
+  const status = reply.raw.writableFinished ? reply.raw.statusCode : clientLeftStatus;
+  const durationMs = Math.round(reply.elapsedTime * 10) / 10;
+  metrics.httpRequestDuration.observe({ method, route, status }, durationMs / 1000);
+  const line = { requestId, method, route, status, durationMs, ...logged };
+  if (status >= 500) logger.warn(line, 'request');
+  else logger.info(line, 'request');
 }

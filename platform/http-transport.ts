@@ -19,7 +19,7 @@ export interface HttpTransportDeadlines {
 }
 
 export interface HttpTransportOptions {
-  /** The subgraph's origin, or its GraphQL endpoint; a URL without a path gets `/graphql`. */
+  /** The subgraph's (or for parts the gateway's) origin, or its GraphQL endpoint; a URL without a path gets `/graphql`. */
   readonly url: string;
   /** As `createInternalTokenSigner` makes it; keeps the token of a Caller while it lasts. */
   readonly signCaller: (caller: Caller) => string | Promise<string>;
@@ -67,6 +67,7 @@ export function createHttpTransport(options: HttpTransportOptions): SubgraphTran
         accept,
         authorization: `Bearer ${token}`,
         'x-request-id': request.requestId,
+        ...(request.onBehalfOf === undefined ? {} : { 'x-on-behalf-of': request.onBehalfOf }),
         ...(request.traceparent === undefined ? {} : { traceparent: request.traceparent }),
       },
       body: JSON.stringify({ query, operationName, variables }),

@@ -18,7 +18,8 @@ export class Lifecycle {
   readonly #drainTimeoutMs: number;
   readonly #closeTimeoutMs: number;
   readonly #closers: { name: string; close: () => Promise<unknown> | unknown }[] = [];
-  readonly #underWay = new Set<Promise<unknown>>();
+  #underWay = 0;
+  #onIdle: (() => void) | undefined;
   readonly #stop = new AbortController();
   #shutdown: Promise<void> | undefined;
 
@@ -38,12 +39,16 @@ export class Lifecycle {
     return this.#stop.signal;
   }
 
-  /** Work that a stop waits for, at most the drain time. */
-  track<Result>(work: Promise<Result>): Promise<Result> {
-    this.#underWay.add(work);
-    const done = () => this.#underWay.delete(work);
-    work.then(done, done);
-    return work;
+  /** Work that a stop waits for, at most the drain time. Call what it returns, once, when the work is done. */
+  begin(): () => void {
+    this.#underWay += 1;
+    let open = true;
+    return () => {
+      if (!open) return;
+      open = false;
+      this.#underWay -= 1;
+      if (this.#underWay === 0) this.#onIdle?.();
+    };
   }
 
   /** Closed in reverse order of registration, after the drain. */
@@ -57,15 +62,23 @@ export class Lifecycle {
     return this.#shutdown;
   }
 
+  #idle(timeoutMs: number): Promise<void> {
+    if (this.#underWay === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#onIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
   async #run(): Promise<void> {
-    const deadline = Date.now() + this.#drainTimeoutMs;
-    while (this.#underWay.size > 0 && Date.now() < deadline) {
-      await Promise.race([Promise.allSettled(this.#underWay), sleep(deadline - Date.now(), undefined, { ref: false })]);
-    }
+    await this.#idle(this.#drainTimeoutMs);
     this.#stop.abort();
     // What the abort ends needs a moment to say so to its client.
-    await Promise.race([Promise.allSettled(this.#underWay), sleep(1_000, undefined, { ref: false })]);
-    for (const { name, close } of this.#closers.reverse()) {
+    await this.#idle(farewellMs);
+    for (const { name, close } of this.#closers.toReversed()) {
       try {
         const late = Symbol('late');
         const outcome = await Promise.race([close(), sleep(this.#closeTimeoutMs, late, { ref: false })]);
@@ -77,6 +90,8 @@ export class Lifecycle {
     }
   }
 }
+
+const farewellMs = 1_000;
 
 /**
  * SIGTERM and SIGINT shut down and exit with 0; a second signal exits at once.

@@ -8,6 +8,8 @@ export interface SubgraphRequest {
   readonly operationName?: string | undefined;
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
   readonly caller: Caller;
+  /** Of a part that asks the supergraph: `microdao:x/agent:y`, for the header `x-on-behalf-of`. */
+  readonly onBehalfOf?: string | undefined;
   /** `x-request-id`: the same in the logs of every part. */
   readonly requestId: string;
   /** W3C trace context of the client, passed on as it came. */

@@ -22,47 +22,59 @@ export interface SupergraphCall {
 export interface SupergraphClientOptions {
   /** The part that asks, such as `service:memory`; recorded as the caller's `actor`. */
   readonly part: string;
-  /** The gateway over HTTP (platform/graphql-http-client.ts), or the supergraph itself when embedded. */
+  /**
+   * `createHttpTransport` to SUPERGRAPH_URL with a signer for the audience `supergraph`, or when embedded the
+   * supergraph itself (gateway/in-process-supergraph.ts).
+   */
   readonly transport: Pick<SubgraphTransport, 'execute' | 'subscribe'>;
+}
+
+export interface SupergraphClient {
+  /** @throws AppError NOT_FOUND or FORBIDDEN when the caller itself may not act there */
+  onBehalfOf(caller: Caller, pair: OnBehalfOf): SupergraphSession;
+  /** For a job that no caller asked for: the part itself, as a service of one microDAO. */
+  forJob(pair: OnBehalfOf): SupergraphSession;
+}
+
+export interface SupergraphSession {
+  /** @throws AppError of the first error in the answer; transport failures as SubgraphTransport has them */
+  execute<Data>(call: SupergraphCall): Promise<Data>;
+  /** @throws AppError, from the iteration, of the first event that has an error */
+  subscribe<Data>(call: SupergraphCall): AsyncGenerator<Data, void, undefined>;
 }
 
 /**
  * How a part of the graph uses the rest of it: through the supergraph, on behalf of the caller it serves, with never
- * more rights than that caller, in one tenant at a time.
+ * more rights than that caller, in one tenant at a time. The caller is narrowed here, where the part gets its error at
+ * once, and again by the gateway, which trusts the header no more than the token.
  *
  * @example
- * const memory = createSupergraphClient({ part: 'service:memory', transport });
- * const { embed } = await memory.onBehalfOf(caller, { microdaoId }).execute<{ embed: … }>({ query, variables, … });
+ * const supergraph = createSupergraphClient({ part: 'service:memory', transport });
+ * const { embed } = await supergraph.onBehalfOf(caller, { microdaoId, agentId }).execute<{ embed: EmbedResult }>({
+ *   query: 'mutation ($input: EmbedInput!) { embed(input: $input) { embeddings } }',
+ *   variables: { input: { microdaoId, agentId, input: ['a text'] } },
+ *   requestId,
+ *   signal,
+ * });
  */
-export function createSupergraphClient({ part, transport }: SupergraphClientOptions) {
-  const session = (caller: Caller) => ({
-    /** @throws AppError of the first error in the answer; transport failures as SubgraphTransport has them */
-    async execute<Data>(call: SupergraphCall): Promise<Data> {
-      return dataOf<Data>(await transport.execute({ ...call, caller }, call.signal));
-    },
-    /** @throws AppError, from the iteration, of the first event that has an error */
-    async *subscribe<Data>(call: SupergraphCall): AsyncGenerator<Data, void, undefined> {
-      for await (const result of transport.subscribe({ ...call, caller }, call.signal)) yield dataOf<Data>(result);
-    },
-  });
+export function createSupergraphClient({ part, transport }: SupergraphClientOptions): SupergraphClient {
+  const openSession = (served: Caller, { microdaoId, agentId }: OnBehalfOf): SupergraphSession => {
+    const caller = narrowCaller(served, microdaoId, agentId, part);
+    const onBehalfOf = agentId === undefined ? microdaoId : `${microdaoId}/${agentId}`;
+    return {
+      async execute<Data>({ signal, ...call }: SupergraphCall) {
+        return dataOf<Data>(await transport.execute({ ...call, caller, onBehalfOf }, signal));
+      },
+      async *subscribe<Data>({ signal, ...call }: SupergraphCall) {
+        for await (const result of transport.subscribe({ ...call, caller, onBehalfOf }, signal)) yield dataOf<Data>(result);
+      },
+    };
+  };
   return {
-    /** @throws AppError NOT_FOUND or FORBIDDEN when the caller itself may not act there */
-    onBehalfOf: (caller: Caller, { microdaoId, agentId }: OnBehalfOf) => session(narrowCaller(caller, microdaoId, agentId, part)),
-
-    /** For a job that no caller asked for: the part itself, as a service of one microDAO. */
-    forJob: ({ microdaoId, agentId }: OnBehalfOf) =>
-      session(
-        narrowCaller(
-          { subject: part, admin: false, memberships: [{ microdaoId, role: 'service' }] },
-          microdaoId,
-          agentId,
-          part,
-        ),
-      ),
+    onBehalfOf: openSession,
+    forJob: (pair) => openSession({ subject: part, admin: false, memberships: [{ microdaoId: pair.microdaoId, role: 'service' }] }, pair),
   };
 }
-
-export type SupergraphClient = ReturnType<typeof createSupergraphClient>;
 
 function dataOf<Data>(result: ExecutionResult): Data {
   const [error] = result.errors ?? [];
@@ -70,10 +82,3 @@ function dataOf<Data>(result: ExecutionResult): Data {
   if (result.data === undefined || result.data === null) throw new AppError('SUBGRAPH_BAD_RESPONSE', 'The supergraph answered without data.');
   return result.data as Data;
 }
-
-/** The header that tells the gateway on whose behalf a part asks. */
-export const onBehalfOfHeader = 'x-on-behalf-of';
-
-/** `microdao:x/agent:y`, or `microdao:x`. */
-export const formatOnBehalfOf = ({ microdaoId, agentId }: OnBehalfOf): string =>
-  agentId === undefined ? microdaoId : `${microdaoId}/${agentId}`;

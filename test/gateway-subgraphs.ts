@@ -33,6 +33,7 @@ export const peopleSdl = `${preamble}
     animals: [Animal!]! @access(roles: [])
     search(text: String): [Found!]! @access(roles: [])
     echo(input: EchoInput!): Echo! @access(roles: [])
+    whoAsks: WhoAsks! @access(roles: [OPERATOR, SERVICE, AGENT, MEMBER])
     nothing: String @access(roles: [])
     fails(code: String): String @access(roles: [])
     mustNotFail: String! @access(roles: [])
@@ -48,6 +49,7 @@ export const peopleSdl = `${preamble}
     best: Person @access(roles: [])
     friends(first: Int = 2): [Person!]! @access(roles: [])
   }
+  type WhoAsks { subject: String! actor: String admin: Boolean! microdaoIds: [ID!]! roles: [String!]! agentId: ID }
   enum Kind { HUMAN ROBOT }
   enum Mood { GOOD BAD SECRET @inaccessible }
   interface Animal { name: String! legs: Int }
@@ -77,6 +79,7 @@ export const feedSdl = `${preamble}
   type Query { feedStatus: String @access(roles: []) }
   type Subscription {
     ticks(count: Int, everyMs: Int = 0): Tick! @access(roles: [])
+    memberTicks(count: Int): Tick! @access(roles: [OPERATOR, SERVICE, AGENT, MEMBER])
     messages(count: Int, failAt: Int): Message @access(roles: [])
     quiet: Tick! @access(roles: [])
     refused: Tick! @access(roles: [])
@@ -199,6 +202,11 @@ function peopleResolvers(state: TestGraphState) {
         subject: context.caller.subject,
         traceparent: context.traceparent,
       }),
+      whoAsks: (_: unknown, __: unknown, { caller }: ResolverContext) => ({
+        ...caller,
+        microdaoIds: caller.memberships.map(({ microdaoId }) => microdaoId),
+        roles: caller.memberships.map(({ role }) => role),
+      }),
       nothing: () => null,
       fails: (_: unknown, { code }: { code: string | null }) => {
         if (code === null || code === undefined) throw new Error('a secret of the inside');
@@ -292,6 +300,10 @@ function feedResolvers(state: TestGraphState) {
   return {
     Query: { feedStatus: () => 'fine' },
     Subscription: {
+      memberTicks: {
+        subscribe: (_: unknown, { count }: { count: number | null }, { signal }: ResolverContext) =>
+          stream(signal, count ?? 1, 0, (number) => ({ memberTicks: { number } })),
+      },
       ticks: {
         subscribe: (
           _: unknown,

@@ -15,7 +15,7 @@ import { providerSettings, readLlmServiceConfig, type LlmConfig } from './config
 import { entities } from './entities.ts';
 import { createLlmMetrics } from './llm-metrics.ts';
 import { migrations } from './migrations/migrations.ts';
-import { loadModels } from './model-catalogue-file.ts';
+import { loadModels, outputTokensMaxOf } from './model-catalogue-file.ts';
 import { createModelCatalogue } from './model-catalogue.ts';
 import { ModelPrices } from './model-prices.ts';
 import { createProviders } from './providers/create-providers.ts';
@@ -45,13 +45,17 @@ export async function openLlm(options: LlmOptions): Promise<Subgraph> {
   lifecycle.onClose('llm database', () => database.close());
   if (options.migrateFirst) await migrate(database, migrations);
 
-  const { providers, localModels } = createProviders(providerSettings(config));
+  const models = loadModels(config.LLM_MODELS_FILE);
+  const { providers, localModels } = createProviders({
+    ...providerSettings(config),
+    outputTokensMax: outputTokensMaxOf(models, 'anthropic'),
+  });
   lifecycle.onClose('providers', () => Promise.all([...providers.values()].map((provider) => provider.close())));
 
   const prices = await ModelPrices.open({ database, logger });
   lifecycle.onClose('model prices', () => prices.close());
   const catalogue = createModelCatalogue({
-    models: await loadModels(config.LLM_MODELS_FILE),
+    models,
     configuredProviders: providers.keys(),
     localModels,
     priceOverride: (provider, name) => prices.get(provider, name),
