@@ -26,7 +26,14 @@ async function start(): Promise<void> {
   shutdownOnSignals(lifecycle, logger);
 
   const { connectionString, embedded } = await openPostgres(config, dataFolder, lifecycle, logger);
-  const database = await openDatabase({ connectionString, schema: 'auth', entities: [], poolSizeMax: 2, embedded, logger });
+  const database = await openDatabase({
+    connectionString,
+    schema: 'auth',
+    entities: [],
+    poolSizeMax: 2,
+    embedded,
+    logger,
+  });
   lifecycle.onClose('database', () => database.close());
   await migrate(database, migrations);
 
@@ -43,11 +50,18 @@ async function start(): Promise<void> {
     metrics,
     lifecycle,
   });
-  const address = await server.listen({ host: config.HOST, port: config.PORT }).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'EADDRINUSE'
-      ? new ConfigError([{ name: 'PORT', reason: `${config.PORT} is in use on ${config.HOST}; stop what listens there, or set another one` }])
-      : error;
-  });
+  const address = await server
+    .listen({ host: config.HOST, port: config.PORT })
+    .catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'EADDRINUSE'
+        ? new ConfigError([
+            {
+              name: 'PORT',
+              reason: `${config.PORT} is in use on ${config.HOST}; stop what listens there, or set another one`,
+            },
+          ])
+        : error;
+    });
   await greet(address, dataFolder.isNew ? authSecret : undefined, config);
 }
 
@@ -60,8 +74,6 @@ async function openPostgres(config: EmbeddedConfig, dataFolder: DataFolder, life
   lifecycle.onClose('embedded Postgres', () => postgres.close());
   return { connectionString: postgres.connectionString, embedded: true };
 }
-
-const day = 24 * 60 * 60 * 1000;
 
 /**
  * What a person who typed `npm start` needs next; nothing of it goes to the log.

@@ -52,15 +52,24 @@ type Values = ReturnType<typeof readArguments>;
 function readRequest({ microdao = [], role, agent, subject, ttl }: Values) {
   const problems: SettingProblem[] = [];
   const check = (name: string, holds: boolean, reason: string) => holds || problems.push({ name, reason });
-  check('--role', role === 'admin' || (roles as readonly (string | undefined)[]).includes(role), `must be one of admin, ${roles.join(', ')}`);
+  check(
+    '--role',
+    role === 'admin' || (roles as readonly (string | undefined)[]).includes(role),
+    `must be one of admin, ${roles.join(', ')}`,
+  );
   check('--microdao', role === 'admin' || microdao.length > 0, 'is required unless the role is admin');
-  for (const id of microdao) check('--microdao', isId(id, 'microdao'), `must be an id such as microdao:daarion, not ${id}`);
+  for (const id of microdao)
+    check('--microdao', isId(id, 'microdao'), `must be an id such as microdao:daarion, not ${id}`);
   check('--agent', role !== 'agent' || agent !== undefined, 'is required for the role agent');
   check('--agent', agent === undefined || isId(agent, 'agent'), 'must be an id such as agent:sofia');
   check('--subject', subject === undefined || isId(subject), 'must be an id such as user:alice');
   const [, length, unit] = /^(\d{1,9})([smhd])$/.exec(ttl) ?? [];
   const timeToLiveMs = Number(length) * unitMs[(unit ?? 's') as keyof typeof unitMs];
-  check('--ttl', timeToLiveMs > 0 && timeToLiveMs <= timeToLiveMaxMs, 'must be a length such as 30d, 12h, 45m or 90s, at most 3650d');
+  check(
+    '--ttl',
+    timeToLiveMs > 0 && timeToLiveMs <= timeToLiveMaxMs,
+    'must be a length such as 30d, 12h, 45m or 90s, at most 3650d',
+  );
   if (problems.length > 0) throw new ConfigError(problems);
 
   // An admin stands above tenants; the microDAOs named are those meant where a request names none.
@@ -78,7 +87,10 @@ await runProcess(async () => {
   }
   const config = readCommandConfig(readEnvironment());
   if (values.revoke !== undefined) {
-    const { jti } = await revokeByCommand(values.revoke, { databaseUrl: config.DATABASE_URL, dataFolder: config.DATA_DIR });
+    const { jti } = await revokeByCommand(values.revoke, {
+      databaseUrl: config.DATABASE_URL,
+      dataFolder: config.DATA_DIR,
+    });
     process.stdout.write(`revoked ${jti}\n`);
     return;
   }

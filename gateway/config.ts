@@ -24,14 +24,13 @@ export const gatewaySettings = {
 const gatewayShape = z.object(gatewaySettings);
 export type GatewayConfig = z.output<typeof gatewayShape>;
 
-const serviceShape = z
-  .object({
-    ...processSettings,
-    ...databaseSettings,
-    ...gatewaySettings,
-    INTERNAL_SECRET: secretSetting(),
-    LLM_URL: urlSetting('http:', 'https:'),
-  });
+const serviceShape = z.object({
+  ...processSettings,
+  ...databaseSettings,
+  ...gatewaySettings,
+  INTERNAL_SECRET: secretSetting(),
+  LLM_URL: urlSetting('http:', 'https:'),
+});
 
 /** Settings of `npm run start:gateway`. @throws ConfigError with every bad one */
 export const readGatewayServiceConfig = (environment: Environment) => readConfig(serviceShape, environment);

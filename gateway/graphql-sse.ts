@@ -42,8 +42,7 @@ export async function streamAsEvents({
   reply.raw.once('close', onClose);
   const response = new SseResponse(reply, signal);
 
-  const send = (result: FormattedExecutionResult) =>
-    response.write(`event: next\ndata: ${JSON.stringify(result)}\n\n`);
+  const send = (result: FormattedExecutionResult) => response.write(`event: next\ndata: ${JSON.stringify(result)}\n\n`);
   try {
     if (prepared.operation === undefined) {
       await send({ errors: prepared.errors });

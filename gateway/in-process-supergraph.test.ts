@@ -26,7 +26,10 @@ describe.each(['http', 'in-process'] as const)('a part that asks the supergraph 
     gateway = await startTestGateway();
     closers.push(() => gateway.close());
     if (kind === 'in-process') {
-      client = createSupergraphClient({ part: 'service:memory', transport: createInProcessSupergraph(gateway.supergraph) });
+      client = createSupergraphClient({
+        part: 'service:memory',
+        transport: createInProcessSupergraph(gateway.supergraph),
+      });
       return;
     }
     const signCaller = createInternalTokenSigner(internalSecret, 'supergraph');
@@ -41,31 +44,57 @@ describe.each(['http', 'in-process'] as const)('a part that asks the supergraph 
   it('is that agent of that microDAO and nothing more, and is recorded as the actor', async () => {
     const session = client.onBehalfOf(operator, { microdaoId: 'microdao:a', agentId: 'agent:sofia' });
     expect(await session.execute({ ...call, query: whoAsks })).toEqual({
-      whoAsks: { subject: 'user:olga', actor: 'service:memory', admin: false, microdaoIds: ['microdao:a'], roles: ['agent'], agentId: 'agent:sofia' },
+      whoAsks: {
+        subject: 'user:olga',
+        actor: 'service:memory',
+        admin: false,
+        microdaoIds: ['microdao:a'],
+        roles: ['agent'],
+        agentId: 'agent:sofia',
+      },
     });
   });
 
   it('works as a service of one microDAO in a job of its own', async () => {
-    const { whoAsks: caller } = await client.forJob({ microdaoId: 'microdao:b' }).execute<{ whoAsks: object }>({ ...call, query: whoAsks });
-    expect(caller).toMatchObject({ subject: 'service:memory', microdaoIds: ['microdao:b'], roles: ['service'], agentId: null });
+    const { whoAsks: caller } = await client
+      .forJob({ microdaoId: 'microdao:b' })
+      .execute<{ whoAsks: object }>({ ...call, query: whoAsks });
+    expect(caller).toMatchObject({
+      subject: 'service:memory',
+      microdaoIds: ['microdao:b'],
+      roles: ['service'],
+      agentId: null,
+    });
   });
 
   it('never may more than the caller it serves', () => {
-    expect(() => client.onBehalfOf(operator, { microdaoId: 'microdao:c' })).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
-    expect(() => client.onBehalfOf(operator, { microdaoId: 'microdao:b', agentId: 'agent:sofia' })).toThrow(expect.objectContaining({ code: 'FORBIDDEN' }));
+    expect(() => client.onBehalfOf(operator, { microdaoId: 'microdao:c' })).toThrow(
+      expect.objectContaining({ code: 'NOT_FOUND' }),
+    );
+    expect(() => client.onBehalfOf(operator, { microdaoId: 'microdao:b', agentId: 'agent:sofia' })).toThrow(
+      expect.objectContaining({ code: 'FORBIDDEN' }),
+    );
   });
 
   it('gets errors as AppErrors with their codes', async () => {
     const session = client.onBehalfOf(operator, { microdaoId: 'microdao:a' });
-    await expect(session.execute({ ...call, query: '{ echoNobodyKnows }' })).rejects.toMatchObject({ code: 'GRAPHQL_VALIDATION_FAILED' });
-    await expect(session.execute({ ...call, query: '{ people { name } }' })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(session.execute({ ...call, query: '{ echoNobodyKnows }' })).rejects.toMatchObject({
+      code: 'GRAPHQL_VALIDATION_FAILED',
+    });
+    await expect(session.execute({ ...call, query: '{ people { name } }' })).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    });
   });
 
   it('reads streams', async () => {
     const admin: Caller = { subject: 'user:root', admin: true, memberships: [] };
     const session = client.onBehalfOf(admin, { microdaoId: 'microdao:a' });
     const numbers: number[] = [];
-    for await (const { memberTicks } of session.subscribe<{ memberTicks: { number: number } }>({ ...call, query: 'subscription { memberTicks(count: 3) { number } }' })) numbers.push(memberTicks.number);
+    for await (const { memberTicks } of session.subscribe<{ memberTicks: { number: number } }>({
+      ...call,
+      query: 'subscription { memberTicks(count: 3) { number } }',
+    }))
+      numbers.push(memberTicks.number);
     expect(numbers).toEqual([0, 1, 2]);
   });
 });

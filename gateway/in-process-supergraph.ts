@@ -8,7 +8,9 @@ import type { SupergraphHolder } from './supergraph-file.ts';
  * The supergraph as the parts of an embedded system ask it, through platform/supergraph-client.ts: what a gateway does
  * for an HTTP request once its caller is known. Each call uses the newest supergraph.
  */
-export function createInProcessSupergraph(holder: Pick<SupergraphHolder, 'current'>): Pick<SubgraphTransport, 'execute' | 'subscribe'> {
+export function createInProcessSupergraph(
+  holder: Pick<SupergraphHolder, 'current'>,
+): Pick<SubgraphTransport, 'execute' | 'subscribe'> {
   const prepare = ({ query, operationName }: SubgraphRequest): PreparedOperation => {
     const { operation, errors } = holder.current.prepare(query, operationName);
     if (operation !== undefined) return operation;
@@ -16,7 +18,9 @@ export function createInProcessSupergraph(holder: Pick<SupergraphHolder, 'curren
     throw fromExtensions(error?.message ?? 'The operation is not valid.', error?.extensions);
   };
   return {
-    execute: async (request, signal) => (await holder.current.execute(prepare(request), request, signal)) as ExecutionResult,
-    subscribe: (request, signal) => holder.current.subscribe(prepare(request), request, signal) as AsyncIterableIterator<ExecutionResult>,
+    execute: async (request, signal) =>
+      (await holder.current.execute(prepare(request), request, signal)) as ExecutionResult,
+    subscribe: (request, signal) =>
+      holder.current.subscribe(prepare(request), request, signal) as AsyncIterableIterator<ExecutionResult>,
   };
 }

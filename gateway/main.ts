@@ -51,16 +51,27 @@ export async function openGateway(options: GatewayOptions): Promise<FastifyInsta
     isRevoked: (jti) => revokedTokens.has(jti),
   });
 
-  const supergraph = await openSupergraphFile({ path: supergraphPath, transports, fetchDeadlineMs: config.SUBGRAPH_TIMEOUT_MS, logger });
+  const supergraph = await openSupergraphFile({
+    path: supergraphPath,
+    transports,
+    fetchDeadlineMs: config.SUBGRAPH_TIMEOUT_MS,
+    logger,
+  });
   lifecycle.onClose('supergraph file', () => supergraph.close());
 
-  const pings = Object.entries(transports).map(([name, transport]) => [name, { ping: (signal: AbortSignal) => transport.ping(signal), required: false }]);
+  const pings = Object.entries(transports).map(([name, transport]) => [
+    name,
+    { ping: (signal: AbortSignal) => transport.ping(signal), required: false },
+  ]);
   const server = createHttpServer({
     logger,
     metrics,
     lifecycle,
     bodyLimitBytes: config.BODY_LIMIT_BYTES,
-    healthChecks: { database: { ping: (signal) => database.ping(signal), required: true }, ...Object.fromEntries(pings) },
+    healthChecks: {
+      database: { ping: (signal) => database.ping(signal), required: true },
+      ...Object.fromEntries(pings),
+    },
   });
   await registerGraphQL(server, { supergraph, authenticate, production, logger, lifecycle });
   registerRest(server, { supergraph, authenticate, logger, lifecycle });
@@ -76,15 +87,32 @@ async function start(): Promise<void> {
   shutdownOnSignals(lifecycle, logger);
 
   await waitForDatabase(config.DATABASE_URL, { signal: lifecycle.signal });
-  const database = await openDatabase({ connectionString: config.DATABASE_URL, schema: 'auth', entities: [], poolSizeMax: 2, embedded: false, logger });
+  const database = await openDatabase({
+    connectionString: config.DATABASE_URL,
+    schema: 'auth',
+    entities: [],
+    poolSizeMax: 2,
+    embedded: false,
+    logger,
+  });
   lifecycle.onClose('database', () => database.close());
 
   const signCaller = createInternalTokenSigner(config.INTERNAL_SECRET, 'subgraph');
   const transports = { llm: createHttpTransport({ url: config.LLM_URL, signCaller, logger }) };
-  for (const [name, transport] of Object.entries(transports)) lifecycle.onClose(`transport to ${name}`, () => transport.close());
+  for (const [name, transport] of Object.entries(transports))
+    lifecycle.onClose(`transport to ${name}`, () => transport.close());
 
   const production = config.NODE_ENV === 'production';
-  const server = await openGateway({ config, production, internalSecret: config.INTERNAL_SECRET, transports, database, logger, metrics, lifecycle });
+  const server = await openGateway({
+    config,
+    production,
+    internalSecret: config.INTERNAL_SECRET,
+    transports,
+    database,
+    logger,
+    metrics,
+    lifecycle,
+  });
   const address = await server.listen({ host: config.HOST, port: config.PORT });
   logger.info({ address }, 'gateway listens');
 }

@@ -15,7 +15,8 @@ const typeDefs = /* GraphQL */ `
   }
   type Query {
     catalogue: [String!]! @access(roles: [OPERATOR, SERVICE, AGENT, MEMBER])
-    notes(microdaoId: ID, agentId: ID): String! @access(roles: [OPERATOR, SERVICE, AGENT], microdao: "microdaoId", agent: "agentId")
+    notes(microdaoId: ID, agentId: ID): String!
+      @access(roles: [OPERATOR, SERVICE, AGENT], microdao: "microdaoId", agent: "agentId")
     secret(microdaoId: ID): String! @access(roles: [OPERATOR], microdao: "microdaoId")
     everything: String! @access(roles: [])
     tenantless: String @access(roles: [MEMBER])
@@ -54,7 +55,11 @@ async function ask(caller: Caller, query: string, variables: Record<string, unkn
   const request = { query, variables, caller, requestId: 'request' };
   const result = await subgraph.execute(request, new AbortController().signal);
   const [error] = (result.errors ?? []) as readonly { message: string; extensions?: Record<string, unknown> }[];
-  return { data: result.data ? (Object.values(result.data)[0] as unknown) : undefined, code: error?.extensions?.['code'], message: error?.message };
+  return {
+    data: result.data ? (Object.values(result.data)[0] as unknown) : undefined,
+    code: error?.extensions?.['code'],
+    message: error?.message,
+  };
 }
 
 const callerWith = (role: Role, microdaoId = 'microdao:home', more: Partial<Caller> = {}): Caller => ({
@@ -92,7 +97,9 @@ describe('a field with @access', () => {
 
   it('lets an agent act for itself alone', async () => {
     expect((await ask(callerWith('agent'), '{ notes }')).data).toBe('microdao:home/agent:sofia');
-    expect((await ask(callerWith('agent'), '{ notes(agentId: "agent:sofia") }')).data).toBe('microdao:home/agent:sofia');
+    expect((await ask(callerWith('agent'), '{ notes(agentId: "agent:sofia") }')).data).toBe(
+      'microdao:home/agent:sofia',
+    );
     expect((await ask(callerWith('agent'), '{ notes(agentId: "agent:other") }')).code).toBe('FORBIDDEN');
   });
 
@@ -109,7 +116,9 @@ describe('a field with @access', () => {
 
   it('refuses what is not an id', async () => {
     for (const id of ['home', 'microdao:', 'agent:sofia', "microdao:x' or 1=1", `microdao:${'x'.repeat(129)}`]) {
-      expect((await ask(callerWith('operator'), 'query ($id: ID) { notes(microdaoId: $id) }', { id })).code).toBe('INVALID_INPUT');
+      expect((await ask(callerWith('operator'), 'query ($id: ID) { notes(microdaoId: $id) }', { id })).code).toBe(
+        'INVALID_INPUT',
+      );
     }
   });
 
@@ -151,8 +160,12 @@ describe('a field with @access', () => {
 describe('a subgraph', () => {
   it('does not start while a root field or a field with its own resolver lacks @access', () => {
     const unprotectedRoot = typeDefs.replace('everything: String! @access(roles: [])', 'everything: String!');
-    expect(() => createSubgraph({ name: 'x', typeDefs: unprotectedRoot, resolvers, logger })).toThrow('Query.everything');
+    expect(() => createSubgraph({ name: 'x', typeDefs: unprotectedRoot, resolvers, logger })).toThrow(
+      'Query.everything',
+    );
     const unprotectedField = typeDefs.replace('@access(roles: [OPERATOR], microdao: "parent.id")', '');
-    expect(() => createSubgraph({ name: 'x', typeDefs: unprotectedField, resolvers, logger })).toThrow('MicroDAO.notes');
+    expect(() => createSubgraph({ name: 'x', typeDefs: unprotectedField, resolvers, logger })).toThrow(
+      'MicroDAO.notes',
+    );
   });
 });

@@ -55,7 +55,8 @@ export function enforceAccess(schema: GraphQLSchema, resolvers: Readonly<Record<
       protect(field, readRule(`${type.name}.${field.name}`, values), isRoot && type === schema.getSubscriptionType());
     }
   }
-  if (missing.length > 0) throw new Error(`@access is missing on ${missing.join(', ')}; say in the schema who may use them`);
+  if (missing.length > 0)
+    throw new Error(`@access is missing on ${missing.join(', ')}; say in the schema who may use them`);
 }
 
 function readRule(field: string, values: Record<string, unknown>): AccessRule {
@@ -95,15 +96,25 @@ function checkAccess(rule: AccessRule, caller: Caller, parent: unknown, args: un
     if (!rule.roles.has(role)) throw forbidden(rule, caller, role);
   }
   const named = rule.agent === undefined ? undefined : idAt(rule.agent, 'agent', parent, args);
-  if (role === 'agent' && !caller.admin && (caller.agentId === undefined || (named !== undefined && named !== caller.agentId))) {
-    throw new AppError('FORBIDDEN', `${caller.subject} may use ${rule.field} for ${caller.agentId ?? 'no agent'} only, not for ${named ?? 'others'}.`);
+  if (
+    role === 'agent' &&
+    !caller.admin &&
+    (caller.agentId === undefined || (named !== undefined && named !== caller.agentId))
+  ) {
+    throw new AppError(
+      'FORBIDDEN',
+      `${caller.subject} may use ${rule.field} for ${caller.agentId ?? 'no agent'} only, not for ${named ?? 'others'}.`,
+    );
   }
   return { microdaoId, agentId: named ?? caller.agentId };
 }
 
 function forbidden(rule: AccessRule, caller: Caller, role?: Role): AppError {
   const allowed = ['admin', ...rule.roles].join(', ');
-  return new AppError('FORBIDDEN', `${rule.field} is for the roles ${allowed}; ${caller.subject} is ${role ?? 'none of them'}.`);
+  return new AppError(
+    'FORBIDDEN',
+    `${rule.field} is for the roles ${allowed}; ${caller.subject} is ${role ?? 'none of them'}.`,
+  );
 }
 
 function onlyMembership(path: readonly string[], caller: Caller): string {
@@ -111,7 +122,9 @@ function onlyMembership(path: readonly string[], caller: Caller): string {
   if (only !== undefined && others.length === 0) return only.microdaoId;
   const choices = caller.memberships.slice(0, 10).map(({ microdaoId }) => microdaoId);
   const hint = choices.length === 0 ? 'name the microDAO it is for' : `name one of ${choices.join(', ')}`;
-  throw invalidInput([{ path: path.join('.'), reason: `is required: the token does not belong to exactly one microDAO; ${hint}` }]);
+  throw invalidInput([
+    { path: path.join('.'), reason: `is required: the token does not belong to exactly one microDAO; ${hint}` },
+  ]);
 }
 
 function idAt(path: readonly string[], kind: 'microdao' | 'agent', parent: unknown, args: unknown): string | undefined {

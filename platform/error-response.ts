@@ -45,7 +45,9 @@ export function toAppError(error: unknown): AppError {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new AppError('PAYLOAD_TOO_LARGE', 'The request body is too large for this server.', { cause: error });
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as `content-type: application/json`.', { cause: error });
+      return new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as `content-type: application/json`.', {
+        cause: error,
+      });
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
       return new AppError('BAD_REQUEST', 'The request has no body; send a JSON object.', { cause: error });
   }
@@ -67,4 +69,3 @@ export function fromExtensions(message: string, extensions: Readonly<Record<stri
     ...(Array.isArray(details) ? { details: details as InputProblem[] } : {}),
   });
 }
-

@@ -6,13 +6,15 @@ import { EventStreamParser, EventTooLongError, type ServerSentEvent } from './ev
 function parse(text: string, cuts: readonly number[] = []): ServerSentEvent[] {
   const bytes = Buffer.from(text);
   const parser = new EventStreamParser(1_000_000);
-  const places = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
+  const places = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].toSorted((a, b) => a - b);
   return [0, ...places].flatMap((start, index) => parser.push(bytes.subarray(start, places[index] ?? bytes.length)));
 }
 
 describe('the event stream parser', () => {
   test('reads what graphql-sse sends', () => {
-    expect(parse(':\n\nevent: next\ndata: {"data":{"a":"data: \\n\\n event: complete"}}\n\nevent: complete\ndata:\n\n')).toEqual([
+    expect(
+      parse(':\n\nevent: next\ndata: {"data":{"a":"data: \\n\\n event: complete"}}\n\nevent: complete\ndata:\n\n'),
+    ).toEqual([
       { event: 'next', data: '{"data":{"a":"data: \\n\\n event: complete"}}' },
       { event: 'complete', data: '' },
     ]);
@@ -24,7 +26,9 @@ describe('the event stream parser', () => {
 
   test('gives what some servers leave without the last empty line', () => {
     const parser = new EventStreamParser(1_000);
-    expect([...parser.push(Buffer.from('data: a\n\ndata: [DONE]')), ...parser.flush()].map(({ data }) => data)).toEqual(['a', '[DONE]']);
+    expect([...parser.push(Buffer.from('data: a\n\ndata: [DONE]')), ...parser.flush()].map(({ data }) => data)).toEqual(
+      ['a', '[DONE]'],
+    );
     expect(parser.flush()).toEqual([]);
   });
 
@@ -36,8 +40,23 @@ describe('the event stream parser', () => {
 
   test('agrees with the reference parser on any text, cut anywhere, also inside characters and line ends', () => {
     const line = fc.oneof(
-      { weight: 5, arbitrary: fc.string({ unit: 'binary', maxLength: 20 }).map((text) => `data: ${text.replace(/[\r\n\0]/g, '')}`) },
-      fc.constantFrom('data', 'data:', 'data:x', ':comment', ': ping', 'id: 3', 'retry: 10', 'data: é🙂日本', 'unknown: field', 'data : x', ''),
+      {
+        weight: 5,
+        arbitrary: fc.string({ unit: 'binary', maxLength: 20 }).map((text) => `data: ${text.replace(/[\r\n\0]/g, '')}`),
+      },
+      fc.constantFrom(
+        'data',
+        'data:',
+        'data:x',
+        ':comment',
+        ': ping',
+        'id: 3',
+        'retry: 10',
+        'data: é🙂日本',
+        'unknown: field',
+        'data : x',
+        '',
+      ),
     );
     const end = fc.constantFrom('\n', '\r\n', '\r');
     const blocks = fc.array(fc.tuple(fc.array(fc.tuple(line, end), { maxLength: 4 }), end), { maxLength: 12 });
@@ -45,7 +64,9 @@ describe('the event stream parser', () => {
       fc.property(blocks, fc.array(fc.nat(), { maxLength: 12 }), (given, cuts) => {
         const text = given.map(([lines, last]) => lines.map((pair) => pair.join('')).join('') + last).join('');
         const expected: ServerSentEvent[] = [];
-        const reference = createParser({ onEvent: ({ event, data }) => expected.push({ event: event ?? 'message', data }) });
+        const reference = createParser({
+          onEvent: ({ event, data }) => expected.push({ event: event ?? 'message', data }),
+        });
         // A carriage return at the very end leaves the reference waiting for what it could belong to.
         const closed = `${text}\n\n`;
         reference.feed(Buffer.from(closed).toString());

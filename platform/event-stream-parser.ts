@@ -77,7 +77,8 @@ export class EventStreamParser {
       this.#line.push(text.slice(start));
       this.#lineLength += text.length - start;
     }
-    if (this.#lineLength + this.#dataLength > this.#eventLengthMax) throw new EventTooLongError(`an event is longer than ${this.#eventLengthMax} characters`);
+    if (this.#lineLength + this.#dataLength > this.#eventLengthMax)
+      throw new EventTooLongError(`an event is longer than ${this.#eventLengthMax} characters`);
     return events;
   }
 
@@ -92,7 +93,10 @@ export class EventStreamParser {
   #readLine(line: string, events: ServerSentEvent[]): void {
     if (line === '') {
       if (this.#data.length > 0 || this.#event !== '') {
-        events.push({ event: this.#event === '' ? 'message' : this.#event, data: this.#data.length === 1 ? (this.#data[0] as string) : this.#data.join('\n') });
+        events.push({
+          event: this.#event === '' ? 'message' : this.#event,
+          data: this.#data.length === 1 ? (this.#data[0] as string) : this.#data.join('\n'),
+        });
       }
       this.#event = '';
       this.#data = [];

@@ -10,7 +10,10 @@ export interface EventStreamOptions<Event, Result> {
   readonly onFailure: (error: unknown) => Result;
 }
 
-type Waiting<Result> = { readonly resolve: (result: IteratorResult<Result>) => void; readonly reject: (reason: unknown) => void };
+type Waiting<Result> = {
+  readonly resolve: (result: IteratorResult<Result>) => void;
+  readonly reject: (reason: unknown) => void;
+};
 
 // A source in this process may have all its events at hand; others, and the sockets, get their turn in between.
 const eventsPerTurnMax = 64;
@@ -42,7 +45,8 @@ export class EventStream<Event, Result> implements AsyncIterableIterator<Result>
   next(): Promise<IteratorResult<Result>> {
     if (this.#options.signal.aborted) return Promise.reject(this.#options.signal.reason);
     if (this.#ended) return Promise.resolve({ done: true, value: undefined });
-    if (this.#waiting !== undefined) return Promise.reject(new Error('The stream has one reader, who waits for one result at a time.'));
+    if (this.#waiting !== undefined)
+      return Promise.reject(new Error('The stream has one reader, who waits for one result at a time.'));
     const result = new Promise<IteratorResult<Result>>((resolve, reject) => (this.#waiting = { resolve, reject }));
     void this.#advance();
     return result;

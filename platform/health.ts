@@ -18,7 +18,11 @@ const resultAgeMaxMs = 1_000;
  * `/health/live` (the process runs; depends on nothing) and `/health/ready` (every dependency with its latency).
  * Readiness turns false first when the process is told to stop.
  */
-export function registerHealth(server: FastifyInstance, checks: Readonly<Record<string, HealthCheck>>, lifecycle: Lifecycle): void {
+export function registerHealth(
+  server: FastifyInstance,
+  checks: Readonly<Record<string, HealthCheck>>,
+  lifecycle: Lifecycle,
+): void {
   let last: { at: number; results: Promise<Record<string, CheckResult>> } | undefined;
 
   const runChecks = async (): Promise<Record<string, CheckResult>> =>

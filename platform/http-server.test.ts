@@ -19,7 +19,10 @@ describe('the server under every process', () => {
   beforeEach(async () => {
     lines = [];
     databaseWorks = true;
-    const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, any>) });
+    const logger = pino(
+      { level: 'info' },
+      { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, any>) },
+    );
     lifecycle = new Lifecycle({ logger, drainTimeoutMs: 2_000 });
     const ping = async () => {
       if (!databaseWorks) throw new Error('down');
@@ -29,16 +32,19 @@ describe('the server under every process', () => {
       metrics: createMetrics(),
       lifecycle,
       bodyLimitBytes: 1_000,
-      healthChecks: { database: { ping, required: true }, index: { ping: () => Promise.reject(new Error('down')), required: false } },
+      healthChecks: {
+        database: { ping, required: true },
+        index: { ping: () => Promise.reject(new Error('down')), required: false },
+      },
     });
-    server.get('/ok', async (request) => {
+    server.get('/ok', (request, reply) => {
       request.logged.caller = 'user:someone';
-      return { ok: true };
+      return reply.send({ ok: true });
     });
     server.get('/slow', () => sleep(300, { ok: true }));
     server.get('/defect', () => Promise.reject(new Error('a secret of the inside')));
     server.get('/limited', () => Promise.reject(new AppError('RATE_LIMITED', 'Slow down.', { retryAfterMs: 1_200 })));
-    server.post('/echo', async (request) => request.body);
+    server.post('/echo', (request, reply) => reply.send(request.body));
     lifecycle.onClose('server', () => server.close());
     url = await server.listen({ port: 0, host: '127.0.0.1' });
   });
@@ -52,7 +58,14 @@ describe('the server under every process', () => {
   it('keeps a sane request id, makes one for others, and logs one line a request', async () => {
     const given = await fetch(`${url}/ok?token=secret`, { headers: { 'x-request-id': 'mine-1' } });
     expect(given.headers.get('x-request-id')).toBe('mine-1');
-    expect(await lastLine()).toMatchObject({ requestId: 'mine-1', method: 'GET', route: '/ok', status: 200, caller: 'user:someone', durationMs: expect.any(Number) });
+    expect(await lastLine()).toMatchObject({
+      requestId: 'mine-1',
+      method: 'GET',
+      route: '/ok',
+      status: 200,
+      caller: 'user:someone',
+      durationMs: expect.any(Number),
+    });
     expect(JSON.stringify(lines)).not.toContain('secret');
     const other = await fetch(`${url}/ok`, { headers: { 'x-request-id': 'not sane\u00e9' } });
     expect(other.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
@@ -62,7 +75,9 @@ describe('the server under every process', () => {
     const limited = await fetch(`${url}/limited`);
     expect(limited.status).toBe(429);
     expect(limited.headers.get('retry-after')).toBe('2');
-    expect(await limited.json()).toMatchObject({ error: { code: 'RATE_LIMITED', message: 'Slow down.', retryable: true } });
+    expect(await limited.json()).toMatchObject({
+      error: { code: 'RATE_LIMITED', message: 'Slow down.', retryable: true },
+    });
     const defect = await fetch(`${url}/defect`);
     expect(defect.status).toBe(500);
     expect(await defect.text()).not.toContain('secret of the inside');
@@ -71,8 +86,22 @@ describe('the server under every process', () => {
       ['/nothing', {}, 404, 'NOT_FOUND'],
       ['/%E0%A4%A', {}, 400, 'BAD_REQUEST'],
       ['/echo', { method: 'POST', body: '{', headers: { 'content-type': 'application/json' } }, 400, 'BAD_REQUEST'],
-      ['/echo', { method: 'POST', body: 'x', headers: { 'content-type': 'text/plain' } }, 415, 'UNSUPPORTED_MEDIA_TYPE'],
-      ['/echo', { method: 'POST', body: JSON.stringify('x'.repeat(2_000_000)), headers: { 'content-type': 'application/json' } }, 413, 'PAYLOAD_TOO_LARGE'],
+      [
+        '/echo',
+        { method: 'POST', body: 'x', headers: { 'content-type': 'text/plain' } },
+        415,
+        'UNSUPPORTED_MEDIA_TYPE',
+      ],
+      [
+        '/echo',
+        {
+          method: 'POST',
+          body: JSON.stringify('x'.repeat(2_000_000)),
+          headers: { 'content-type': 'application/json' },
+        },
+        413,
+        'PAYLOAD_TOO_LARGE',
+      ],
     ] as const) {
       const response = await fetch(url + path, init);
       expect([response.status, ((await response.json()) as any).error.code]).toEqual([status, code]);
@@ -86,7 +115,10 @@ describe('the server under every process', () => {
 
   it('tells its health: live whatever happens, degraded or unready as its dependencies are', async () => {
     const ready = await fetch(`${url}/health/ready`);
-    expect([ready.status, await ready.json()]).toMatchObject([200, { status: 'degraded', checks: { database: { status: 'ok' }, index: { status: 'failed' } } }]);
+    expect([ready.status, await ready.json()]).toMatchObject([
+      200,
+      { status: 'degraded', checks: { database: { status: 'ok' }, index: { status: 'failed' } } },
+    ]);
     databaseWorks = false;
     await expect.poll(async () => (await fetch(`${url}/health/ready`)).status, { timeout: 3_000 }).toBe(503);
     expect((await fetch(`${url}/health/live`)).status).toBe(200);
@@ -95,7 +127,9 @@ describe('the server under every process', () => {
   it('shows its metrics', async () => {
     await fetch(`${url}/ok`);
     await lastLine();
-    expect(await (await fetch(`${url}/metrics`)).text()).toContain('http_request_duration_seconds_count{method="GET",route="/ok",status="200"} 1');
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain(
+      'http_request_duration_seconds_count{method="GET",route="/ok",status="200"} 1',
+    );
   });
 
   it('stops: what is under way finishes, what comes later is sent away, idle connections do not hold it up', async () => {

@@ -89,7 +89,12 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   server.setErrorHandler((error, request, reply) => sendError(error, request, reply, logger));
   server.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0] ?? request.url;
-    sendError(new AppError('NOT_FOUND', `There is no ${request.method} ${path.slice(0, 200)}.`), request, reply, logger);
+    sendError(
+      new AppError('NOT_FOUND', `There is no ${request.method} ${path.slice(0, 200)}.`),
+      request,
+      reply,
+      logger,
+    );
   });
 
   server.addHook('onSend', async (request, reply) => {
@@ -108,7 +113,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
 /** Answers with the REST error body; logs what a client must not see. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply, logger: Logger): void {
   const appError = toAppError(error);
-  if (appError.code === 'INTERNAL_ERROR') logger.error({ err: appError.cause ?? appError, requestId: request.id }, 'request failed');
+  if (appError.code === 'INTERNAL_ERROR')
+    logger.error({ err: appError.cause ?? appError, requestId: request.id }, 'request failed');
   request.logged.errorCode = appError.code;
   const retryAfter = retryAfterSeconds(appError);
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);

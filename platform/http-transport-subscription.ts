@@ -14,7 +14,10 @@ export interface HttpSubscriptionOptions {
 // The socket is paused from here on; what one chunk (64 KiB) holds beyond it is kept.
 const eventsHeldMax = 16;
 
-type Waiting = { readonly resolve: (result: IteratorResult<ExecutionResult>) => void; readonly reject: (reason: unknown) => void };
+type Waiting = {
+  readonly resolve: (result: IteratorResult<ExecutionResult>) => void;
+  readonly reject: (reason: unknown) => void;
+};
 
 /**
  * One subscription over SSE. The socket is read only as fast as the reader takes events; `return` and the signal close
@@ -58,7 +61,8 @@ export class HttpSubscription implements AsyncIterableIterator<ExecutionResult>,
   next(): Promise<IteratorResult<ExecutionResult>> {
     if (this.#options.signal.aborted) return Promise.reject(this.#options.signal.reason);
     if (this.#closed) return Promise.resolve({ done: true, value: undefined });
-    if (this.#waiting !== undefined) return Promise.reject(new Error('A subscription has one reader, who waits for one event at a time.'));
+    if (this.#waiting !== undefined)
+      return Promise.reject(new Error('A subscription has one reader, who waits for one event at a time.'));
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
       if (!this.#opened) this.#open();
@@ -109,7 +113,13 @@ export class HttpSubscription implements AsyncIterableIterator<ExecutionResult>,
       }
     } catch (error) {
       if (!(error instanceof EventTooLongError)) throw error;
-      this.#finish(new SubgraphFailure('SUBGRAPH_BAD_RESPONSE', `The part "${name}" of the graph sent an event of more than ${responseBytesMax} characters.`, error));
+      this.#finish(
+        new SubgraphFailure(
+          'SUBGRAPH_BAD_RESPONSE',
+          `The part "${name}" of the graph sent an event of more than ${responseBytesMax} characters.`,
+          error,
+        ),
+      );
     }
     this.#give();
     if (this.#finished === undefined && this.#held.length - this.#taken >= eventsHeldMax) controller.pause();
@@ -130,13 +140,21 @@ export class HttpSubscription implements AsyncIterableIterator<ExecutionResult>,
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error & { code?: string }): void {
     const streaming = this.#status === 200 && this.#json === undefined;
-    this.#finish(streaming && error.code !== 'UND_ERR_DESTROYED' ? this.#cut(error) : translateFailure(error, this.#options.limits, false));
+    this.#finish(
+      streaming && error.code !== 'UND_ERR_DESTROYED'
+        ? this.#cut(error)
+        : translateFailure(error, this.#options.limits, false),
+    );
   }
 
   #cut(cause: unknown): SubgraphFailure {
     const silent = (cause as { code?: string } | undefined)?.code === 'UND_ERR_BODY_TIMEOUT';
     const what = silent ? 'fell silent' : 'was lost before the stream was complete';
-    return new SubgraphFailure('SUBGRAPH_UNAVAILABLE', `The part "${this.#options.limits.name}" of the graph ${what}.`, cause);
+    return new SubgraphFailure(
+      'SUBGRAPH_UNAVAILABLE',
+      `The part "${this.#options.limits.name}" of the graph ${what}.`,
+      cause,
+    );
   }
 
   #take(data: string): void {
@@ -147,7 +165,14 @@ export class HttpSubscription implements AsyncIterableIterator<ExecutionResult>,
       event = undefined;
     }
     if (isResult(event)) this.#held.push(event);
-    else this.#finish(new SubgraphFailure('SUBGRAPH_BAD_RESPONSE', `The part "${this.#options.limits.name}" of the graph sent an event that is no GraphQL result.`, undefined));
+    else
+      this.#finish(
+        new SubgraphFailure(
+          'SUBGRAPH_BAD_RESPONSE',
+          `The part "${this.#options.limits.name}" of the graph sent an event that is no GraphQL result.`,
+          undefined,
+        ),
+      );
   }
 
   /** Gives the waiting reader the next event, and lets the socket go on when few are left. */

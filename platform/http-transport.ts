@@ -51,8 +51,20 @@ export function createHttpTransport(options: HttpTransportOptions): SubgraphTran
 
   // A hint of the server decides how long a connection is kept, within these bounds.
   const keepAlive = { keepAliveTimeout: 30_000, keepAliveMaxTimeout: 600_000, keepAliveTimeoutThreshold: 2_000 };
-  const requests = new Pool(url.origin, { connections: connectionsMax, connect: { timeout: connectMs }, headersTimeout: headersMs, bodyTimeout: bodyMs, ...keepAlive });
-  const streams = new Pool(url.origin, { connections: streamsMax, connect: { timeout: connectMs }, headersTimeout: headersMs, bodyTimeout: idleMs, ...keepAlive });
+  const requests = new Pool(url.origin, {
+    connections: connectionsMax,
+    connect: { timeout: connectMs },
+    headersTimeout: headersMs,
+    bodyTimeout: bodyMs,
+    ...keepAlive,
+  });
+  const streams = new Pool(url.origin, {
+    connections: streamsMax,
+    connect: { timeout: connectMs },
+    headersTimeout: headersMs,
+    bodyTimeout: idleMs,
+    ...keepAlive,
+  });
   const limits: CallLimits = { name, responseBytesMax, logger };
 
   const dispatchOptions = async (request: SubgraphRequest, accept: string): Promise<Dispatcher.DispatchOptions> => {
@@ -89,13 +101,19 @@ export function createHttpTransport(options: HttpTransportOptions): SubgraphTran
     },
 
     subscribe(request, signal) {
-      return new HttpSubscription({ limits, pool: streams, dispatchOptions: () => dispatchOptions(request, 'text/event-stream'), signal });
+      return new HttpSubscription({
+        limits,
+        pool: streams,
+        dispatchOptions: () => dispatchOptions(request, 'text/event-stream'),
+        signal,
+      });
     },
 
     async ping(signal) {
       const { statusCode, body } = await requests.request({ method: 'GET', path: healthPath, signal });
       await body.dump();
-      if (statusCode !== 200) throw new AppError('SUBGRAPH_UNAVAILABLE', `The part "${name}" of the graph is not ready.`);
+      if (statusCode !== 200)
+        throw new AppError('SUBGRAPH_UNAVAILABLE', `The part "${name}" of the graph is not ready.`);
     },
 
     async close() {
@@ -106,4 +124,3 @@ export function createHttpTransport(options: HttpTransportOptions): SubgraphTran
 }
 
 const isQuery = (source: string): boolean => /^\s*(query\b|\{)/.test(source);
-

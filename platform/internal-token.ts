@@ -25,7 +25,10 @@ const callerClaim = z.object({
  * Signs a Caller for other parts of this system: HS256, one audience, 60 s. The same Caller object gets the same token
  * again while it lasts: signing costs about 30 µs, a reused token one look-up.
  */
-export function createInternalTokenSigner(secret: string, audience: InternalAudience): (caller: Caller) => string | Promise<string> {
+export function createInternalTokenSigner(
+  secret: string,
+  audience: InternalAudience,
+): (caller: Caller) => string | Promise<string> {
   const key = new TextEncoder().encode(secret);
   const byCaller = new LRUCache<Caller, string>({ max: callersMax, ttl: tokenLifeMs - renewBeforeMs });
   return (caller) => {
@@ -49,7 +52,10 @@ export function createInternalTokenSigner(secret: string, audience: InternalAudi
  *
  * @throws AppError UNAUTHENTICATED
  */
-export function createInternalTokenVerifier(secret: string, audience: InternalAudience): (token: string) => Caller | Promise<Caller> {
+export function createInternalTokenVerifier(
+  secret: string,
+  audience: InternalAudience,
+): (token: string) => Caller | Promise<Caller> {
   const key = new TextEncoder().encode(secret);
   const verified = new LRUCache<string, Caller>({ max: callersMax });
   return (token) => {
@@ -62,7 +68,11 @@ export function createInternalTokenVerifier(secret: string, audience: InternalAu
         return caller;
       },
       (error: unknown) => {
-        throw new AppError('UNAUTHENTICATED', 'The internal token is not valid; do all parts share one INTERNAL_SECRET and one clock?', { cause: error });
+        throw new AppError(
+          'UNAUTHENTICATED',
+          'The internal token is not valid; do all parts share one INTERNAL_SECRET and one clock?',
+          { cause: error },
+        );
       },
     );
   };

@@ -82,7 +82,8 @@ export class Lifecycle {
       try {
         const late = Symbol('late');
         const outcome = await Promise.race([close(), sleep(this.#closeTimeoutMs, late, { ref: false })]);
-        if (outcome === late) this.#logger.error({ closing: name }, `${name} did not close in ${this.#closeTimeoutMs} ms`);
+        if (outcome === late)
+          this.#logger.error({ closing: name }, `${name} did not close in ${this.#closeTimeoutMs} ms`);
       } catch (error) {
         // One part that cannot close must not keep the others from flushing what they hold.
         this.#logger.error({ err: error, closing: name }, `${name} failed to close`);

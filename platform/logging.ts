@@ -23,7 +23,15 @@ export function createLogger({ name, level }: LoggerOptions): Logger {
       formatters: { level: (label) => ({ level: label }) },
       // A prompt, key or token has no business in a log; these are the places where one could slip in.
       redact: {
-        paths: ['authorization', 'headers.authorization', 'err.headers', 'err.config', 'err.request', 'err.body', 'err.requestBodyValues'],
+        paths: [
+          'authorization',
+          'headers.authorization',
+          'err.headers',
+          'err.config',
+          'err.request',
+          'err.body',
+          'err.requestBodyValues',
+        ],
         remove: true,
       },
     },

@@ -13,7 +13,11 @@ export interface SubgraphHttpOptions {
  * Serves a subgraph at `POST /graphql`: JSON for queries and mutations, and with `accept: text/event-stream` one
  * subscription as graphql-sse's "distinct connections" mode. Only callers with an internal token come in.
  */
-export function serveSubgraph(server: FastifyInstance, subgraph: SubgraphTransport, { verifyCaller }: SubgraphHttpOptions): void {
+export function serveSubgraph(
+  server: FastifyInstance,
+  subgraph: SubgraphTransport,
+  { verifyCaller }: SubgraphHttpOptions,
+): void {
   server.post('/graphql', async (http, reply) => {
     const authorization = http.headers.authorization;
     if (authorization === undefined || !authorization.startsWith('Bearer ')) {
@@ -26,7 +30,8 @@ export function serveSubgraph(server: FastifyInstance, subgraph: SubgraphTranspo
 
     const gone = new AbortController();
     reply.raw.once('close', () => {
-      if (!reply.raw.writableFinished) gone.abort(new AppError('CLIENT_CLOSED_REQUEST', 'The gateway closed the request.'));
+      if (!reply.raw.writableFinished)
+        gone.abort(new AppError('CLIENT_CLOSED_REQUEST', 'The gateway closed the request.'));
     });
     if (http.headers.accept?.includes('text/event-stream') === true) {
       await streamResults(reply, subgraph.subscribe(request, gone.signal));
@@ -37,7 +42,10 @@ export function serveSubgraph(server: FastifyInstance, subgraph: SubgraphTranspo
 }
 
 function readRequest(body: unknown, caller: Caller, requestId: string, traceparent: unknown): SubgraphRequest {
-  const { query, operationName, variables } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  const { query, operationName, variables } = (typeof body === 'object' && body !== null ? body : {}) as Record<
+    string,
+    unknown
+  >;
   if (typeof query !== 'string') throw new AppError('BAD_REQUEST', 'The body must be JSON with a `query` string.');
   return {
     query,

@@ -84,11 +84,20 @@ export function createSubgraph(options: SubgraphOptions): Subgraph {
     result.errors === undefined
       ? result
       : // A formatted error is what GraphQLError.toJSON gives; the transport contract does not tell them apart.
-        { ...result, errors: result.errors.map((error) => formatError(error, request, logger)) as unknown as readonly GraphQLError[] };
+        {
+          ...result,
+          errors: result.errors.map((error) =>
+            formatError(error, request, logger),
+          ) as unknown as readonly GraphQLError[],
+        };
 
-  async function* openSource(request: SubgraphRequest, signal: AbortSignal): AsyncGenerator<ExecutionResult, void, undefined> {
+  async function* openSource(
+    request: SubgraphRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<ExecutionResult, void, undefined> {
     const document = readDocument(request.query);
-    const outcome = 'kind' in document ? await subscribe(executionArgs(document, request, signal)) : { errors: document };
+    const outcome =
+      'kind' in document ? await subscribe(executionArgs(document, request, signal)) : { errors: document };
     if (Symbol.asyncIterator in outcome) yield* outcome as AsyncGenerator<ExecutionResult, void, undefined>;
     else yield outcome;
   }
@@ -135,10 +144,12 @@ function unlessAborted<Result>(outcome: Result | Promise<Result>, signal: AbortS
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
-    const settle = <Value>(then: (value: Value) => void) => (value: Value) => {
-      signal.removeEventListener('abort', onAbort);
-      then(value);
-    };
+    const settle =
+      <Value>(then: (value: Value) => void) =>
+      (value: Value) => {
+        signal.removeEventListener('abort', onAbort);
+        then(value);
+      };
     outcome.then(settle(resolve), settle(reject));
   });
 }

@@ -15,7 +15,12 @@ const promptMs = 500;
 
 const graph = createTestGraph();
 const { state } = graph;
-const request = (query: string, variables?: Record<string, unknown>): SubgraphRequest => ({ query, variables, caller: adminCaller, requestId: 'r-1' });
+const request = (query: string, variables?: Record<string, unknown>): SubgraphRequest => ({
+  query,
+  variables,
+  caller: adminCaller,
+  requestId: 'r-1',
+});
 const never = new AbortController().signal;
 
 async function until(condition: () => boolean, withinMs: number): Promise<number> {
@@ -28,7 +33,8 @@ async function until(condition: () => boolean, withinMs: number): Promise<number
 }
 
 const signCaller = createInternalTokenSigner(internalSecret, 'subgraph');
-const openHttp = (url: string, options: Partial<HttpTransportOptions> = {}) => createHttpTransport({ url, name: 'sub', signCaller, logger: silentLogger, ...options });
+const openHttp = (url: string, options: Partial<HttpTransportOptions> = {}) =>
+  createHttpTransport({ url, name: 'sub', signCaller, logger: silentLogger, ...options });
 
 describe.each(['http', 'in-process'] as const)('the %s transport', (kind) => {
   const closers: (() => Promise<unknown>)[] = [];
@@ -39,7 +45,10 @@ describe.each(['http', 'in-process'] as const)('the %s transport', (kind) => {
       if (kind === 'in-process') return createInProcessTransport(subgraph);
       const served = await serveOverHttp(subgraph);
       const transport = openHttp(served.url);
-      closers.push(() => transport.close(), () => served.close());
+      closers.push(
+        () => transport.close(),
+        () => served.close(),
+      );
       return transport;
     };
     people = await open(graph.subgraphs.people);
@@ -50,17 +59,26 @@ describe.each(['http', 'in-process'] as const)('the %s transport', (kind) => {
   });
 
   test('answers data, and errors with their codes', async () => {
-    expect(await people.execute(request('query($id: ID!) { person(id: $id) { name } }', { id: 'p1' }), never)).toEqual({ data: { person: { name: 'Person 1' } } });
+    expect(await people.execute(request('query($id: ID!) { person(id: $id) { name } }', { id: 'p1' }), never)).toEqual({
+      data: { person: { name: 'Person 1' } },
+    });
     const { data, errors } = await people.execute(request('{ fails(code: "CONFLICT") nothing }'), never);
     expect(data).toEqual({ fails: null, nothing: null });
-    expect(errors?.[0]).toMatchObject({ message: 'too much, too soon', path: ['fails'], extensions: { code: 'CONFLICT', retryAfterMs: 1500 } });
+    expect(errors?.[0]).toMatchObject({
+      message: 'too much, too soon',
+      path: ['fails'],
+      extensions: { code: 'CONFLICT', retryAfterMs: 1500 },
+    });
   });
 
   test('carries the caller, the request id, trace context and any JSON', async () => {
     const any = { text: 'é🙂\u2028', deep: [[{}], null, 1.5, true] };
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
     const query = 'query Named($input: EchoInput!) { echo(input: $input) { any requestId subject traceparent } }';
-    const result = await people.execute({ ...request(query, { input: { text: '', any } }), operationName: 'Named', traceparent }, never);
+    const result = await people.execute(
+      { ...request(query, { input: { text: '', any } }), operationName: 'Named', traceparent },
+      never,
+    );
     expect(result.data).toEqual({ echo: { any, requestId: 'r-1', subject: 'user:root', traceparent } });
   });
 
@@ -84,13 +102,15 @@ describe.each(['http', 'in-process'] as const)('the %s transport', (kind) => {
 
   test('a subscription gives all events in order, and ends', async () => {
     const numbers: unknown[] = [];
-    for await (const { data } of feed.subscribe(request('subscription { ticks(count: 1000) { number } }'), never)) numbers.push((data?.['ticks'] as { number: number }).number);
+    for await (const { data } of feed.subscribe(request('subscription { ticks(count: 1000) { number } }'), never))
+      numbers.push((data?.['ticks'] as { number: number }).number);
     expect(numbers).toEqual(Array.from({ length: 1000 }, (_, number) => number));
   });
 
   test('a refused subscription yields one result with errors', async () => {
     const results: ExecutionResult[] = [];
-    for await (const result of feed.subscribe(request('subscription { refused { number } }'), never)) results.push(result);
+    for await (const result of feed.subscribe(request('subscription { refused { number } }'), never))
+      results.push(result);
     expect(results).toMatchObject([{ errors: [{ extensions: { code: 'BUDGET_EXCEEDED' } }] }]);
   });
 
@@ -100,7 +120,11 @@ describe.each(['http', 'in-process'] as const)('the %s transport', (kind) => {
     const opened = state.streamsOpened;
     const stream = feed.subscribe(request('subscription { quiet { number } }'), abort.signal);
     const reason = new AppError('CLIENT_CLOSED_REQUEST', 'left');
-    const outcome = (reading: Promise<IteratorResult<ExecutionResult>>) => reading.then(({ done }) => done, (error: unknown) => error);
+    const outcome = (reading: Promise<IteratorResult<ExecutionResult>>) =>
+      reading.then(
+        ({ done }) => done,
+        (error: unknown) => error,
+      );
     const waiting = outcome(stream.next());
     await until(() => state.streamsOpened === opened + 1, 2_000);
     if (how === 'returning') await stream.return?.();
@@ -189,13 +213,18 @@ describe('the http transport and a subgraph that misbehaves', () => {
 
   test('silence before and inside an answer has a deadline', async () => {
     handle = () => {};
-    expect(await refused(openHttp(url, { deadlines: { headersMs: 200 } }))).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    expect(await refused(openHttp(url, { deadlines: { headersMs: 200 } }))).toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+    });
     handle = (_body, response) => void response.write('{"data":');
     expect(await refused(openHttp(url, { deadlines: { bodyMs: 200 } }))).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
   });
 
   test('nobody there is SUBGRAPH_UNAVAILABLE', async () => {
-    expect(await refused(openHttp('http://127.0.0.1:9'))).toMatchObject({ code: 'SUBGRAPH_UNAVAILABLE', retryable: true });
+    expect(await refused(openHttp('http://127.0.0.1:9'))).toMatchObject({
+      code: 'SUBGRAPH_UNAVAILABLE',
+      retryable: true,
+    });
   });
 
   test('a kept-alive connection that was closed costs a query one more try, and a mutation none', async () => {
@@ -240,7 +269,8 @@ describe('the http transport and a subgraph that misbehaves', () => {
       await transport.close();
     }
   };
-  const events = (response: import('node:http').ServerResponse) => response.writeHead(200, { 'content-type': 'text/event-stream' });
+  const events = (response: import('node:http').ServerResponse) =>
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
 
   test('a stream cut before `complete` gives what came, and then says so', async () => {
     handle = (_body, response) => {
@@ -255,7 +285,9 @@ describe('the http transport and a subgraph that misbehaves', () => {
   test('events cut anywhere come whole', async () => {
     handle = async (_body, response) => {
       events(response);
-      const bytes = Buffer.from(':\n\nevent: next\ndata: {"data":{"a":"data: é🙂\\n\\n"}}\n\nevent: complete\ndata:\n\n');
+      const bytes = Buffer.from(
+        ':\n\nevent: next\ndata: {"data":{"a":"data: é🙂\\n\\n"}}\n\nevent: complete\ndata:\n\n',
+      );
       for (const byte of bytes) {
         response.write(Buffer.from([byte]));
         await new Promise((resolve) => setImmediate(resolve));
@@ -267,11 +299,15 @@ describe('the http transport and a subgraph that misbehaves', () => {
 
   test('a stream without even pings is given up', async () => {
     handle = (_body, response) => void events(response).write('event: next\ndata: {"data":{"a":1}}\n\n');
-    expect(await streamed({ deadlines: { idleMs: 300 } })).toEqual({ results: [{ data: { a: 1 } }], code: 'SUBGRAPH_UNAVAILABLE' });
+    expect(await streamed({ deadlines: { idleMs: 300 } })).toEqual({
+      results: [{ data: { a: 1 } }],
+      code: 'SUBGRAPH_UNAVAILABLE',
+    });
   });
 
   test('an answer that is no stream is read as a result, or is an error', async () => {
-    handle = (_body, response) => response.writeHead(400, { 'content-type': 'application/json' }).end('{"errors":[{"message":"no"}]}');
+    handle = (_body, response) =>
+      response.writeHead(400, { 'content-type': 'application/json' }).end('{"errors":[{"message":"no"}]}');
     expect(await streamed()).toEqual({ results: [{ errors: [{ message: 'no' }] }], code: undefined });
     handle = (_body, response) => response.writeHead(502).end('bad gateway');
     expect(await streamed()).toEqual({ results: [], code: 'SUBGRAPH_UNAVAILABLE' });

@@ -66,19 +66,25 @@ export function createSupergraphClient({ part, transport }: SupergraphClientOpti
         return dataOf<Data>(await transport.execute({ ...call, caller, onBehalfOf }, signal));
       },
       async *subscribe<Data>({ signal, ...call }: SupergraphCall) {
-        for await (const result of transport.subscribe({ ...call, caller, onBehalfOf }, signal)) yield dataOf<Data>(result);
+        for await (const result of transport.subscribe({ ...call, caller, onBehalfOf }, signal))
+          yield dataOf<Data>(result);
       },
     };
   };
   return {
     onBehalfOf: openSession,
-    forJob: (pair) => openSession({ subject: part, admin: false, memberships: [{ microdaoId: pair.microdaoId, role: 'service' }] }, pair),
+    forJob: (pair) =>
+      openSession(
+        { subject: part, admin: false, memberships: [{ microdaoId: pair.microdaoId, role: 'service' }] },
+        pair,
+      ),
   };
 }
 
 function dataOf<Data>(result: ExecutionResult): Data {
   const [error] = result.errors ?? [];
   if (error !== undefined) throw fromExtensions(error.message, error.extensions);
-  if (result.data === undefined || result.data === null) throw new AppError('SUBGRAPH_BAD_RESPONSE', 'The supergraph answered without data.');
+  if (result.data === undefined || result.data === null)
+    throw new AppError('SUBGRAPH_BAD_RESPONSE', 'The supergraph answered without data.');
   return result.data as Data;
 }

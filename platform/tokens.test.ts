@@ -21,22 +21,36 @@ describe('a token of ours', () => {
     const { token, jti } = await issueToken({ secret }, sofia);
     const verified = await verify(token);
     expect(verified.jti).toBe(jti);
-    expect(verified.caller).toEqual({ subject: 'agent:sofia', admin: false, memberships: sofia.memberships, agentId: 'agent:sofia' });
+    expect(verified.caller).toEqual({
+      subject: 'agent:sofia',
+      admin: false,
+      memberships: sofia.memberships,
+      agentId: 'agent:sofia',
+    });
   });
 
   it('is refused when it has expired, and says when', async () => {
     const { token } = await issueToken({ secret }, { ...sofia, timeToLiveMs: -5_000 });
-    await expect(verify(token)).rejects.toMatchObject({ code: 'UNAUTHENTICATED', message: expect.stringContaining('expired at 20') });
+    await expect(verify(token)).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+      message: expect.stringContaining('expired at 20'),
+    });
   });
 
   it('is refused when someone else signed it', async () => {
     const { token } = await issueToken({ secret: 'another secret of enough characters' }, sofia);
-    await expect(verify(token)).rejects.toMatchObject({ code: 'UNAUTHENTICATED', message: expect.stringContaining('someone else') });
+    await expect(verify(token)).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+      message: expect.stringContaining('someone else'),
+    });
   });
 
-  it.each(['', 'x', 'a.b.c', '..', 'eyJhbGciOiJub25lIn0.e30.', '🙂.🙂.🙂'])('is refused when it is %j', async (token) => {
-    await expect(verify(token)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
-  });
+  it.each(['', 'x', 'a.b.c', '..', 'eyJhbGciOiJub25lIn0.e30.', '🙂.🙂.🙂'])(
+    'is refused when it is %j',
+    async (token) => {
+      await expect(verify(token)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    },
+  );
 
   it('is refused with claims that make no sense', async () => {
     const sign = (claims: Record<string, unknown>) =>
@@ -51,7 +65,8 @@ describe('a token of ours', () => {
       { admin: 'yes' },
       { agent_id: 'sofia' },
     ];
-    for (const claims of bad) await expect(verify(await sign(claims))).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    for (const claims of bad)
+      await expect(verify(await sign(claims))).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   });
 });
 
@@ -96,7 +111,12 @@ describe('a token of another issuer', () => {
 });
 
 describe('an internal token', () => {
-  const caller: Caller = { subject: 'user:x', admin: false, memberships: [{ microdaoId: 'microdao:a', role: 'service' }], actor: 'service:memory' };
+  const caller: Caller = {
+    subject: 'user:x',
+    admin: false,
+    memberships: [{ microdaoId: 'microdao:a', role: 'service' }],
+    actor: 'service:memory',
+  };
 
   it('carries the caller whole', async () => {
     const token = await createInternalTokenSigner(secret, 'subgraph')(caller);
@@ -110,6 +130,8 @@ describe('an internal token', () => {
 
   it('is good for one audience only', async () => {
     const token = await createInternalTokenSigner(secret, 'subgraph')(caller);
-    await expect(createInternalTokenVerifier(secret, 'supergraph')(token)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    await expect(createInternalTokenVerifier(secret, 'supergraph')(token)).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+    });
   });
 });

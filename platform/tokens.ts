@@ -82,7 +82,9 @@ export async function issueToken(
 export function createTokenVerifier(settings: TokenSettings): (token: string) => Promise<VerifiedToken> {
   const key = settings.secret === undefined ? undefined : new TextEncoder().encode(settings.secret);
   const jwks: JWTVerifyGetKey | undefined =
-    settings.jwksUrl === undefined ? undefined : createRemoteJWKSet(new URL(settings.jwksUrl), { timeoutDuration: 5_000 });
+    settings.jwksUrl === undefined
+      ? undefined
+      : createRemoteJWKSet(new URL(settings.jwksUrl), { timeoutDuration: 5_000 });
   const expected = {
     ...(settings.issuer === undefined ? {} : { issuer: settings.issuer }),
     ...(settings.audience === undefined ? {} : { audience: settings.audience }),
@@ -110,11 +112,19 @@ export function createTokenVerifier(settings: TokenSettings): (token: string) =>
   };
 }
 
-async function verifySignature(token: string, key: Uint8Array | undefined, jwks: JWTVerifyGetKey | undefined, expected: object) {
+async function verifySignature(
+  token: string,
+  key: Uint8Array | undefined,
+  jwks: JWTVerifyGetKey | undefined,
+  expected: object,
+) {
   const alg = algorithmOf(token);
   if (alg === 'HS256' && key !== undefined) return jwtVerify(token, key, { ...expected, algorithms: ['HS256'] });
   if (alg !== 'HS256' && jwks !== undefined) return jwtVerify(token, jwks, { ...expected, algorithms: asymmetric });
-  throw new AppError('UNAUTHENTICATED', `Tokens signed with ${String(alg).slice(0, 20)} are not accepted here; ${howToGetOne}.`);
+  throw new AppError(
+    'UNAUTHENTICATED',
+    `Tokens signed with ${String(alg).slice(0, 20)} are not accepted here; ${howToGetOne}.`,
+  );
 }
 
 function algorithmOf(token: string): unknown {
@@ -125,7 +135,8 @@ function algorithmOf(token: string): unknown {
   }
 }
 
-const malformed = (cause: unknown) => new AppError('UNAUTHENTICATED', `The token is not a well-formed JWT; ${howToGetOne}.`, { cause });
+const malformed = (cause: unknown) =>
+  new AppError('UNAUTHENTICATED', `The token is not a well-formed JWT; ${howToGetOne}.`, { cause });
 
 function translate(error: unknown): AppError {
   if (error instanceof AppError) return error;
@@ -139,8 +150,14 @@ function translate(error: unknown): AppError {
   if (error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JWKSNoMatchingKey) {
     return new AppError('UNAUTHENTICATED', `The token was signed by someone else; ${howToGetOne}.`);
   }
-  if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || !(error instanceof errors.JOSEError)) {
-    return new AppError('AUTHENTICATION_UNAVAILABLE', "The token issuer's keys (AUTH_JWKS_URL) cannot be fetched.", { cause: error });
+  if (
+    error instanceof errors.JWKSTimeout ||
+    error instanceof errors.JWKSInvalid ||
+    !(error instanceof errors.JOSEError)
+  ) {
+    return new AppError('AUTHENTICATION_UNAVAILABLE', "The token issuer's keys (AUTH_JWKS_URL) cannot be fetched.", {
+      cause: error,
+    });
   }
   return malformed(error);
 }

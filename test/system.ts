@@ -40,7 +40,11 @@ class SystemProcess {
 
   constructor(script: string, environment: Record<string, string>, folder: string) {
     // In an own folder: a developer's .env must not leak into tests.
-    this.#child = spawn(process.execPath, [path.join(root, script)], { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn(process.execPath, [path.join(root, script)], {
+      cwd: folder,
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.exited = once(this.#child, 'exit').then(([code]) => code as number | null);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -55,7 +59,8 @@ class SystemProcess {
     let code: number | null | undefined;
     void this.exited.then((exitCode) => (code = exitCode));
     while (Date.now() < deadline && code === undefined) {
-      const found = /GraphQL\s+(http:\/\/\S+)\/graphql/.exec(this.output) ?? /"address":"(http:[^"]+)"/.exec(this.output);
+      const found =
+        /GraphQL\s+(http:\/\/\S+)\/graphql/.exec(this.output) ?? /"address":"(http:[^"]+)"/.exec(this.output);
       if (found?.[1] !== undefined) return found[1];
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -106,9 +111,14 @@ export class System {
       ANTHROPIC_BASE_URL: mock.anthropicBaseUrl,
       ...environment,
     };
-    const defined = Object.fromEntries(Object.entries(settings).filter((entry): entry is [string, string] => entry[1] !== undefined));
+    const defined = Object.fromEntries(
+      Object.entries(settings).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    );
     const system = new System(layout, mock, folder, defined);
-    system.#cleanUps.push(() => rm(folder, { recursive: true, force: true }), () => mock.close());
+    system.#cleanUps.push(
+      () => rm(folder, { recursive: true, force: true }),
+      () => mock.close(),
+    );
     try {
       if (layout === 'services') await system.#createDatabase();
       await system.#startProcesses();
@@ -130,14 +140,34 @@ export class System {
   }
 
   async token(options: TokenOptions = {}): Promise<string> {
-    const { role = 'service', microdaoId = 'microdao:home', agentId, admin = false, timeToLiveMs = 3_600_000 } = options;
+    const {
+      role = 'service',
+      microdaoId = 'microdao:home',
+      agentId,
+      admin = false,
+      timeToLiveMs = 3_600_000,
+    } = options;
     const memberships = options.memberships ?? (admin ? [] : [{ microdaoId, role }]);
     const subject = options.subject ?? agentId ?? 'user:test';
-    const { token } = await issueToken({ secret: this.#authSecret }, { subject, admin, memberships, agentId, timeToLiveMs });
+    const { token } = await issueToken(
+      { secret: this.#authSecret },
+      { subject, admin, memberships, agentId, timeToLiveMs },
+    );
     return token;
   }
 
-  async fetch(route: string, { token, body, headers = {}, ...init }: { token?: string; body?: unknown; headers?: Record<string, string> } & Omit<RequestInit, 'body' | 'headers'> = {}): Promise<Response> {
+  async fetch(
+    route: string,
+    {
+      token,
+      body,
+      headers = {},
+      ...init
+    }: { token?: string; body?: unknown; headers?: Record<string, string> } & Omit<
+      RequestInit,
+      'body' | 'headers'
+    > = {},
+  ): Promise<Response> {
     return fetch(`${this.#url}${route}`, {
       ...(body === undefined ? {} : { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) }),
       ...init,
@@ -149,8 +179,14 @@ export class System {
     });
   }
 
-  async graphql(query: string, { token, variables }: { token?: string; variables?: object } = {}): Promise<{ data?: any; errors?: any[] }> {
-    const response = await this.fetch('/graphql', { ...(token === undefined ? {} : { token }), body: { query, variables } });
+  async graphql(
+    query: string,
+    { token, variables }: { token?: string; variables?: object } = {},
+  ): Promise<{ data?: any; errors?: any[] }> {
+    const response = await this.fetch('/graphql', {
+      ...(token === undefined ? {} : { token }),
+      body: { query, variables },
+    });
     return (await response.json()) as { data?: any; errors?: any[] };
   }
 
@@ -173,7 +209,7 @@ export class System {
 
   async close(): Promise<void> {
     await this.kill();
-    for (const cleanUp of this.#cleanUps.reverse()) await cleanUp();
+    for (const cleanUp of this.#cleanUps.toReversed()) await cleanUp();
   }
 
   async #createDatabase(): Promise<void> {

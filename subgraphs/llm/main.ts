@@ -95,7 +95,15 @@ async function start(): Promise<void> {
   shutdownOnSignals(lifecycle, logger);
 
   await waitForDatabase(config.DATABASE_URL, { signal: lifecycle.signal });
-  const subgraph = await openLlm({ config, connectionString: config.DATABASE_URL, embedded: false, migrateFirst: false, logger, metrics, lifecycle });
+  const subgraph = await openLlm({
+    config,
+    connectionString: config.DATABASE_URL,
+    embedded: false,
+    migrateFirst: false,
+    logger,
+    metrics,
+    lifecycle,
+  });
   const server = createHttpServer({
     logger,
     metrics,

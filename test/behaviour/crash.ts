@@ -16,30 +16,59 @@ export function describeCrash(layout: Layout): void {
       const streams = 20;
       let finished = 0;
       const ask = (stream: number, model: string) =>
-        system.fetch('/internal/llm/proxy', { token, body: { model, stream: true, agent_id: `agent:stream-${stream}`, messages: [{ role: 'user', content: 'Tell me a long story.' }] } });
+        system.fetch('/internal/llm/proxy', {
+          token,
+          body: {
+            model,
+            stream: true,
+            agent_id: `agent:stream-${stream}`,
+            messages: [{ role: 'user', content: 'Tell me a long story.' }],
+          },
+        });
       const texts = Array.from({ length: streams }, () => '');
       const read = async (stream: number, model: string) => {
         const response = await ask(stream, model);
         const decoder = new TextDecoder();
         try {
-          for await (const chunk of response.body!) texts[stream] += decoder.decode(chunk as Uint8Array, { stream: true });
+          for await (const chunk of response.body!)
+            texts[stream] += decoder.decode(chunk as Uint8Array, { stream: true });
         } catch {
           // The kill cuts the stream; what came before counts.
         }
         if (texts[stream]!.includes('"finished"')) finished += 1;
       };
-      const reading = Promise.all(Array.from({ length: streams }, (_, stream) => read(stream, stream % 4 === 0 ? 'openai/stream-10-tokens' : 'openai/stream-100000-tokens-10ms')));
+      const reading = Promise.all(
+        Array.from({ length: streams }, (_, stream) =>
+          read(stream, stream % 4 === 0 ? 'openai/stream-10-tokens' : 'openai/stream-100000-tokens-10ms'),
+        ),
+      );
       await expect.poll(() => finished, { timeout: 20_000 }).toBe(streams / 4);
-      await expect.poll(() => texts.every((text) => text.split('"text"').length > 300 || text.includes('"finished"')), { timeout: 30_000 }).toBe(true);
+      await expect
+        .poll(() => texts.every((text) => text.split('"text"').length > 300 || text.includes('"finished"')), {
+          timeout: 30_000,
+        })
+        .toBe(true);
       await system.kill();
       await reading;
       await system.restart();
 
       await expect
-        .poll(async () => (await system.graphql('{ llmUsage(period: "1h") { totals { requests } } }', { token })).data?.llmUsage.totals.requests, { timeout: 30_000, interval: 250 })
+        .poll(
+          async () =>
+            (await system.graphql('{ llmUsage(period: "1h") { totals { requests } } }', { token })).data?.llmUsage
+              .totals.requests,
+          { timeout: 30_000, interval: 250 },
+        )
         .toBe(streams);
-      const { data } = await system.graphql('{ llmRequests(first: 100) { nodes { status agent { id } usage { outputTokens estimated } } } }', { token });
-      const rows = data.llmRequests.nodes as { status: string; agent: { id: string }; usage: { outputTokens: number; estimated: boolean } }[];
+      const { data } = await system.graphql(
+        '{ llmRequests(first: 100) { nodes { status agent { id } usage { outputTokens estimated } } } }',
+        { token },
+      );
+      const rows = data.llmRequests.nodes as {
+        status: string;
+        agent: { id: string };
+        usage: { outputTokens: number; estimated: boolean };
+      }[];
       for (const row of rows) {
         const text = texts[Number(row.agent.id.split('-')[1])]!;
         if (text.includes('"finished"')) {
@@ -59,7 +88,10 @@ export function describeCrash(layout: Layout): void {
       const worker = async () => {
         while (running) {
           try {
-            const response = await system.fetch('/internal/llm/proxy', { token: own, body: { model: 'openai/echo', messages: [{ role: 'user', content: 'x' }] } });
+            const response = await system.fetch('/internal/llm/proxy', {
+              token: own,
+              body: { model: 'openai/echo', messages: [{ role: 'user', content: 'x' }] },
+            });
             if (response.ok) acknowledged.add(((await response.json()) as { id: string }).id);
           } catch {
             return;
@@ -75,7 +107,10 @@ export function describeCrash(layout: Layout): void {
       const recorded = new Set<string>();
       let after: string | null = null;
       do {
-        const page: { data?: any } = await system.graphql('query ($after: String) { llmRequests(first: 100, after: $after) { nodes { id } pageInfo { endCursor hasNextPage } } }', { token: own, variables: { after } });
+        const page: { data?: any } = await system.graphql(
+          'query ($after: String) { llmRequests(first: 100, after: $after) { nodes { id } pageInfo { endCursor hasNextPage } } }',
+          { token: own, variables: { after } },
+        );
         for (const node of page.data.llmRequests.nodes) recorded.add(node.id);
         after = page.data.llmRequests.pageInfo.hasNextPage ? page.data.llmRequests.pageInfo.endCursor : null;
       } while (after !== null);
@@ -83,8 +118,13 @@ export function describeCrash(layout: Layout): void {
     });
 
     it('is not a stop: asked to stop, processes let a request under way finish and exit with 0', async () => {
-      const answer = system.fetch('/internal/llm/proxy', { token, body: { model: 'openai/slow-500ms', messages: [{ role: 'user', content: 'x' }] } });
-      await expect.poll(() => system.mock.requests.some(({ model }) => model === 'slow-500ms'), { timeout: 5_000 }).toBe(true);
+      const answer = system.fetch('/internal/llm/proxy', {
+        token,
+        body: { model: 'openai/slow-500ms', messages: [{ role: 'user', content: 'x' }] },
+      });
+      await expect
+        .poll(() => system.mock.requests.some(({ model }) => model === 'slow-500ms'), { timeout: 5_000 })
+        .toBe(true);
       const codes = await system.stop();
       expect((await answer).status).toBe(200);
       expect(codes.every((code) => code === 0)).toBe(true);
