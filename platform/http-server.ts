@@ -72,10 +72,11 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       return done(new AppError('SHUTTING_DOWN', 'This process is stopping; try again.', { retryAfterMs: 1000 }));
     }
     const end = lifecycle.begin();
+    const startedAt = performance.now();
     // Fastify's own onResponse does not come when the client leaves before the end.
     reply.raw.once('close', () => {
       end();
-      report(request, reply, logger, metrics);
+      report(request, reply, performance.now() - startedAt, { logger, metrics });
     });
     done();
   });
@@ -146,13 +147,17 @@ async function drainBody(body: IncomingMessage): Promise<void> {
 /** nginx's number for a client that left; nobody else sees it. */
 const clientLeftStatus = 499;
 
-function report(request: FastifyRequest, reply: FastifyReply, logger: Logger, metrics: Metrics): void {
+function report(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  elapsedMs: number,
+  { logger, metrics }: Pick<HttpServerOptions, 'logger' | 'metrics'>,
+): void {
   const route = request.routeOptions.url ?? 'unknown';
   const { method, id: requestId, logged } = request;
   const status = reply.raw.writableFinished ? reply.raw.statusCode : clientLeftStatus;
-  const durationMs = Math.round(reply.elapsedTime * 10) / 10;
-  metrics.httpRequestDuration.observe({ method, route, status }, durationMs / 1000);
-  const line = { requestId, method, route, status, durationMs, ...logged };
+  metrics.httpRequestDuration.observe({ method, route, status }, elapsedMs / 1000);
+  const line = { requestId, method, route, status, durationMs: Math.round(elapsedMs * 10) / 10, ...logged };
   if (status >= 500) logger.warn(line, 'request');
   else logger.info(line, 'request');
 }

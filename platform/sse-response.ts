@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify';
 
 /** Proxies close a connection after 30 or 60 quiet seconds; a comment line keeps it open and means nothing. */
 const pingIntervalMs = 12_000;
+const gatheredLengthMax = 16 * 1024;
 /** A client that takes nothing for this long is gone, whatever TCP says. */
 const drainTimeoutMs = 60_000;
 
@@ -15,6 +16,8 @@ export class SseResponse {
   readonly #raw: ServerResponse;
   readonly #ping: NodeJS.Timeout;
   readonly #stop: AbortSignal | undefined;
+  /** Events that came in one turn, as the tokens of one packet do: they leave in one system call at its end. */
+  #gathered = '';
 
   /** @param stop aborting it ends a wait for a client that does not read */
   constructor(reply: FastifyReply, stop?: AbortSignal) {
@@ -46,13 +49,23 @@ export class SseResponse {
   write(text: string): Promise<void> | undefined {
     if (text === '' || !this.open) return undefined;
     this.#ping.refresh();
-    return this.#raw.write(text) ? undefined : this.#drained();
+    if (this.#gathered === '') process.nextTick(() => this.#flush());
+    this.#gathered += text;
+    if (this.#gathered.length >= gatheredLengthMax) this.#flush();
+    return this.#raw.writableNeedDrain ? this.#drained() : undefined;
   }
 
   /** Ends the response. Safe to call twice. */
   end(): void {
     clearInterval(this.#ping);
+    this.#flush();
     if (this.open) this.#raw.end();
+  }
+
+  #flush(): void {
+    const text = this.#gathered;
+    this.#gathered = '';
+    if (text !== '' && this.open) this.#raw.write(text);
   }
 
   #sendPing(): void {

@@ -1,10 +1,10 @@
 import { buildSubgraphSchema } from '@apollo/subgraph';
 import {
+  createSourceEventStream,
   execute,
   GraphQLError,
   parse,
   specifiedRules,
-  subscribe,
   validate,
   type DocumentNode,
   type ExecutionArgs,
@@ -20,6 +20,7 @@ import { AppError } from './errors.ts';
 import { EventStream } from './event-stream.ts';
 import type { Logger } from './logging.ts';
 import type { SubgraphRequest, SubgraphTransport } from './subgraph-transport.ts';
+import { eventDocumentOf, eventSchemaOf } from './subscription-events.ts';
 
 /** What every resolver gets as its context. `scope` is set in fields that carry `@access`. */
 export interface ResolverContext {
@@ -91,15 +92,38 @@ export function createSubgraph(options: SubgraphOptions): Subgraph {
           ) as unknown as readonly GraphQLError[],
         };
 
-  async function* openSource(
+  const eventSchema = eventSchemaOf(schema);
+  const eventDocuments = new WeakMap<DocumentNode, { readonly document: DocumentNode | undefined }>();
+
+  /** What executes one event of a subscription: its arguments and variables have done their part by then. */
+  const eventArgsOf = (args: ExecutionArgs): ExecutionArgs => {
+    let known = eventDocuments.get(args.document);
+    if (known === undefined) {
+      known = { document: eventDocumentOf(args.document) };
+      eventDocuments.set(args.document, known);
+    }
+    return known.document === undefined
+      ? args
+      : { ...args, schema: eventSchema, document: known.document, variableValues: {} };
+  };
+
+  async function* runSubscription(
     request: SubgraphRequest,
     signal: AbortSignal,
-  ): AsyncGenerator<ExecutionResult, void, undefined> {
+  ): AsyncGenerator<ExecutionResult, void> {
     const document = readDocument(request.query);
-    const outcome =
-      'kind' in document ? await subscribe(executionArgs(document, request, signal)) : { errors: document };
-    if (Symbol.asyncIterator in outcome) yield* outcome as AsyncGenerator<ExecutionResult, void, undefined>;
-    else yield outcome;
+    if (!('kind' in document)) {
+      yield { errors: document };
+      return;
+    }
+    const args = executionArgs(document, request, signal);
+    const source = await createSourceEventStream(args);
+    if (!(Symbol.asyncIterator in source)) {
+      yield source;
+      return;
+    }
+    const eventArgs = eventArgsOf(args);
+    for await (const rootValue of source) yield execute({ ...eventArgs, rootValue });
   }
 
   return {
@@ -115,7 +139,7 @@ export function createSubgraph(options: SubgraphOptions): Subgraph {
     subscribe(request, signal) {
       return new EventStream<ExecutionResult, ExecutionResult>({
         signal,
-        open: (ownSignal) => openSource(request, ownSignal),
+        open: (ownSignal) => runSubscription(request, ownSignal),
         perEvent: (result) => format(result, request),
         onFailure: (error) => format({ errors: [asGraphQLError(error)] }, request),
       });
