@@ -11,7 +11,7 @@ interface Page {
 }
 
 const exampleQuery = `# Paste a token into the headers below, as { "authorization": "Bearer …" }:
-#   npm run --silent token -- --admin
+#   npm run --silent token -- --role admin --microdao microdao:home
 query Models {
   models(first: 20) {
     nodes { id provider available reason }
