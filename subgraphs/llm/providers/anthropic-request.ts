@@ -81,7 +81,9 @@ export function messageRequestBody(
     const reserved = reservedOptions[key];
     if (reserved !== undefined)
       refuseUnsupported({ title: 'providerOptions' }, `providerOptions.${key}`, `cannot set this; ${reserved}`);
-    set(key, value);
+    // OpenAI's name for whom a request is made; its clients send it whatever the model.
+    if (key === 'user') set('metadata', { user_id: value });
+    else set(key, value);
   }
   return body as unknown as MessageRequestBody;
 }

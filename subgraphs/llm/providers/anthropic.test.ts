@@ -142,6 +142,12 @@ describe('Anthropic’s messages', () => {
     });
   });
 
+  it('tell for whom they are in Anthropic’s words, when an OpenAI client says it in its own', async () => {
+    const body = await sent({ messages: [user('Hi')], providerOptions: { user: 'user-7', service_tier: 'auto' } });
+    expect(body).toMatchObject({ metadata: { user_id: 'user-7' }, service_tier: 'auto' });
+    expect(body).not.toHaveProperty('user');
+  });
+
   it('set a limit from the catalogue when the request has none', async () => {
     expect(await sent({})).toMatchObject({ max_tokens: 8192 });
     expect(await sent({ model: 'claude-haiku-4-5' })).toMatchObject({ max_tokens: 64_000 });
