@@ -86,7 +86,6 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     done();
   });
 
-  // A body is optional where every field is: POST with a JSON content type and nothing in it reads as no body.
   server.setErrorHandler((error, request, reply) => sendError(error, request, reply, logger));
   server.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0] ?? request.url;

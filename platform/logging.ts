@@ -10,7 +10,7 @@ export interface LoggerOptions {
 
 /**
  * JSON lines on standard output. Written in chunks at least once a second, so that logging never waits for a slow
- * terminal or pipe; `flush` on shutdown, and an error is flushed at once.
+ * terminal or pipe; what is left is flushed when the process stops (lifecycle.ts).
  */
 export function createLogger({ name, level }: LoggerOptions): Logger {
   const destination = pino.destination({ dest: 1, sync: false, minLength: 8_192, periodicFlush: 500 });
@@ -37,11 +37,4 @@ export function createLogger({ name, level }: LoggerOptions): Logger {
     },
     destination,
   );
-}
-
-/** Writes out what the logger still holds. */
-export function flushLogger(logger: Logger): Promise<void> {
-  return new Promise((resolve) => {
-    logger.flush(() => resolve());
-  });
 }
